@@ -1,0 +1,29 @@
+//! The command line.
+
+mod mirror;
+mod units;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Parser, Subcommand};
+
+pub(crate) use mirror::MirrorArgs;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Mirrors conda channels into OCI registries.
+#[derive(Debug, Parser)]
+#[command(name = "conda-oci", version, styles = STYLES, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Copy a conda channel, or a part of it, into an OCI registry or a folder.
+    Mirror(Box<MirrorArgs>),
+}

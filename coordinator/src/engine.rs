@@ -1,0 +1,242 @@
+//! Puts a run together: destination, ledger, queue, worker; and takes it through the subdirs.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use mirror_channel::channel::Channel;
+use mirror_channel::selection::Selection;
+use mirror_channel::source::{FetchOptions, Fetcher};
+use mirror_channel::subdir;
+use mirror_ledger::{Ledger, RedbLedger};
+use mirror_oci::Destination;
+use mirror_oci::folder::Folder;
+use mirror_oci::registry::{Address, Credentials, Registry};
+use mirror_queue::MemoryQueue;
+use mirror_runtime::host_budget::Rates;
+use mirror_runtime::{HostBudget, MemoryHostBudget, Shutdown};
+use mirror_worker::extract::InfoLimits;
+use mirror_worker::spool::Spool;
+use mirror_worker::{Activity, Context, Worker};
+
+use crate::error::RunError;
+use crate::options::Options;
+use crate::places;
+use crate::progress::{Progress, Screen, Style};
+use crate::report::Report;
+use crate::run::Run;
+use crate::summary::{SubdirSummary, Summary};
+use crate::sync::Sync;
+use crate::undistributable;
+
+/// Subdirs at work at once: while one waits for its last large file, the next is planned.
+const SUBDIRS_AT_ONCE: usize = 2;
+/// Tasks the memory queue holds: the windows of all subdirs at work.
+const QUEUE: NonZeroUsize = NonZeroUsize::new(2048).expect("not zero");
+
+/// What the command line says of a run besides [`Options`].
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub channel: Channel,
+    pub packages: Vec<String>,
+    pub undistributable: Option<String>,
+    pub credentials: Option<Credentials>,
+    pub report: Option<PathBuf>,
+    pub style: Style,
+    pub options: Options,
+}
+
+/// Runs it to the end.
+///
+/// # Errors
+/// When the run could not be done; files that failed are in the summary.
+pub(crate) async fn run(request: Request, screen: &Screen, shutdown: Shutdown) -> anyhow::Result<Summary> {
+    let started = Instant::now();
+    let Request { channel, packages, undistributable, credentials, report, style, options } = request;
+    let report = Report::create(report.as_deref())?;
+    let budget = budget(&options);
+    let fetcher = Arc::new(Fetcher::new(FetchOptions::default(), Arc::clone(&budget)));
+    let excluded = undistributable::names(&channel.name, undistributable.as_deref(), &fetcher).await?;
+    let selection = Selection::new(&packages, &excluded)?;
+
+    let temporary = tempfile::tempdir().context("make a temporary folder")?;
+    let places = Places::of(&options, &channel, temporary.path())?;
+    let name = format!("conda-oci process {}", std::process::id());
+    let ledger = open_ledger(&places.ledger, &name).await?;
+    let spool = Spool::open(places.spool.join("files"), options.spool_size)?;
+    // Indexes go beside the packages: they are as large and as short-lived.
+    let scratch = Spool::open(places.spool.join("indexes"), options.spool_size)?.dir().to_path_buf();
+
+    let activity = Arc::new(Activity::default());
+    let has_credentials = credentials.is_some();
+    let run = Run {
+        fingerprint: fingerprint(&selection, &channel),
+        destination: destination(&options, credentials, &budget)?.map(Arc::new),
+        ledger,
+        queue: Arc::new(MemoryQueue::new(QUEUE)),
+        fetcher,
+        progress: Progress::new(Arc::clone(&activity)),
+        report,
+        scratch,
+        shutdown: shutdown.clone(),
+        name,
+        has_credentials,
+        options,
+        channel,
+        selection,
+    };
+    let worked = tokio::select! {
+        worked = work(&run, spool, activity) => worked,
+        () = run.progress.show(style, screen) => unreachable!("the display does not end by itself"),
+    };
+    let (subdirs, login) = worked?;
+    let summary = Summary {
+        channel: run.channel.name.clone(),
+        registry: run.options.registry.as_ref().map(ToString::to_string),
+        dry_run: run.options.dry_run || login.is_some(),
+        interrupted: shutdown.is_requested(),
+        seconds: started.elapsed().as_secs_f64(),
+        subdirs,
+        login_needed: login,
+        rate: run.options.write_rate().map(Into::into),
+    };
+    run.report.finish(&summary)?;
+    Ok(summary)
+}
+
+/// Syncs the subdirs with a worker beside them. Gives the registry's name if it wants a login.
+async fn work(run: &Run, spool: Spool, activity: Arc<Activity>) -> anyhow::Result<(Vec<SubdirSummary>, Option<String>)> {
+    let Some(destination) = run.destination.as_ref().filter(|_| !run.options.dry_run) else {
+        return subdirs(run).await;
+    };
+    let worker = Worker::new(Context {
+        queue: Arc::clone(&run.queue),
+        outcomes: Arc::clone(&run.ledger) as _,
+        claims: Arc::clone(&run.ledger) as _,
+        destination: Arc::clone(destination),
+        namespace: run.namespace().to_owned(),
+        fetcher: Arc::clone(&run.fetcher),
+        spool,
+        limits: InfoLimits::default(),
+        activity,
+        attempts: run.options.attempts,
+        name: run.name.clone(),
+    });
+    let options = mirror_worker::Options { slots: run.options.workers, grace: run.options.grace };
+    let mut working = std::pin::pin!(worker.run(options, run.shutdown.clone()));
+    let mut syncing = std::pin::pin!(subdirs(run));
+    tokio::select! {
+        synced = &mut syncing => {
+            // The worker gives back what it has before the ledger closes.
+            run.queue.close().await;
+            let worked = working.await;
+            let synced = synced?;
+            worked?;
+            Ok(synced)
+        }
+        worked = &mut working => {
+            worked?;
+            syncing.await
+        }
+    }
+}
+
+/// Syncs every subdir, a few at once, and gives their summaries in the order of the request.
+async fn subdirs(run: &Run) -> anyhow::Result<(Vec<SubdirSummary>, Option<String>)> {
+    let mut names: Vec<&str> = run.options.subdirs.iter().map(String::as_str).collect();
+    if names.is_empty() {
+        names = subdir::known();
+    } else if !names.contains(&subdir::NOARCH) {
+        // Clients ask for noarch whatever else they want.
+        names.push(subdir::NOARCH);
+    }
+    let synced: Vec<Option<(SubdirSummary, Option<String>)>> = stream::iter(names)
+        .map(|name| sync_one(run, name))
+        .buffered(SUBDIRS_AT_ONCE)
+        .try_collect()
+        .await?;
+    let mut login = None;
+    let mut summaries = Vec::new();
+    for (summary, needed) in synced.into_iter().flatten() {
+        login = login.or(needed);
+        summaries.push(summary);
+    }
+    Ok((summaries, login))
+}
+
+async fn sync_one(run: &Run, name: &str) -> anyhow::Result<Option<(SubdirSummary, Option<String>)>> {
+    if run.shutdown.is_requested() {
+        return Ok(None);
+    }
+    match Sync::new(run, name)?.run().await {
+        Ok(summary) => Ok(summary.map(|summary| (summary, None))),
+        Err(error) => match error.downcast::<RunError>() {
+            Ok(RunError::LoginNeeded { registry, planned }) => Ok(Some((planned, Some(registry)))),
+            Ok(error) => Err(error.into()),
+            Err(error) => Err(error.context(format!("subdir {name}"))),
+        },
+    }
+}
+
+/// The ledger file and the spool folder of a run.
+struct Places {
+    ledger: PathBuf,
+    spool: PathBuf,
+}
+
+impl Places {
+    fn of(options: &Options, channel: &Channel, temporary: &Path) -> anyhow::Result<Self> {
+        let Some(registry) = &options.registry else {
+            return Ok(Self { ledger: temporary.join("ledger.redb"), spool: temporary.join("spool") });
+        };
+        let slug = places::slug(registry, &channel.name)?;
+        let ledger = options.state.join(format!("{slug}.redb"));
+        if !options.dry_run {
+            return Ok(Self { ledger, spool: options.spool.join(slug) });
+        }
+        // A dry run looks at a copy: it changes nothing, not even the marks of an interrupted run.
+        let copy = temporary.join("ledger.redb");
+        if ledger.exists() {
+            std::fs::copy(&ledger, &copy).with_context(|| format!("copy the ledger {}", ledger.display()))?;
+        }
+        Ok(Self { ledger: copy, spool: temporary.join("spool") })
+    }
+}
+
+async fn open_ledger(path: &Path, name: &str) -> anyhow::Result<Arc<dyn Ledger>> {
+    let (path, name) = (path.to_owned(), name.to_owned());
+    let ledger = tokio::task::spawn_blocking(move || RedbLedger::open(&path, &name)).await??;
+    Ok(Arc::new(ledger))
+}
+
+fn budget(options: &Options) -> Arc<dyn HostBudget> {
+    let mut rates = HashMap::new();
+    if let Some(Address::Registry(registry)) = &options.registry {
+        rates.insert(registry.host(), Rates { writes: options.write_rate(), reads: None });
+    }
+    Arc::new(MemoryHostBudget::new(rates))
+}
+
+fn destination(
+    options: &Options,
+    credentials: Option<Credentials>,
+    budget: &Arc<dyn HostBudget>,
+) -> anyhow::Result<Option<Destination>> {
+    Ok(match &options.registry {
+        None => None,
+        Some(Address::Registry(address)) => {
+            let registry = Registry::new(address, credentials, Arc::clone(budget)).context("set up the registry client")?;
+            Some(Destination::Registry(registry))
+        }
+        Some(Address::Folder(folder)) => Some(Destination::Folder(Folder::open(folder)?)),
+    })
+}
+
+/// Of everything that decides what a complete run leaves behind.
+fn fingerprint(selection: &Selection, channel: &Channel) -> String {
+    format!("1 {} {}", channel.display(), selection.fingerprint())
+}

@@ -1,0 +1,21 @@
+//! What ends a run before its time, where it needs more than a text.
+
+use crate::summary::SubdirSummary;
+
+/// An end of a run that `main` tells apart.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    /// The registry wants a login for pushing, and none was given: the run becomes a dry run.
+    #[error("{registry} wants a login for pushing and none was given; set ORAS_USER and ORAS_PASS")]
+    LoginNeeded {
+        registry: String,
+        /// What would have been done.
+        planned: SubdirSummary,
+    },
+    /// Another run is at work on this subdir.
+    #[error("{subdir} is being mirrored by {owner}; wait for it, or stop it")]
+    LeaseHeld { subdir: String, owner: String },
+    /// Somebody else took the lease.
+    #[error("the lease on {subdir} was lost to another run; this one stops and publishes nothing")]
+    LeaseLost { subdir: String },
+}

@@ -1,0 +1,53 @@
+//! Where a mirror's own files are: one ledger and one spool for each registry and channel.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use mirror_oci::registry::Address;
+use rattler_digest::{Sha256, compute_bytes_digest};
+
+/// The default folder of ledgers: `$XDG_STATE_HOME/conda-oci`, or `~/.local/state/conda-oci`.
+pub(crate) fn default_state() -> anyhow::Result<PathBuf> {
+    let from = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = from("XDG_STATE_HOME").or_else(|| from("HOME").map(|home| home.join(".local/state")));
+    Ok(base.context("neither HOME nor XDG_STATE_HOME is set; name a folder for the ledger with --state DIR")?.join("conda-oci"))
+}
+
+/// A file name for this registry and channel, readable and unlike that of any other pair.
+pub(crate) fn slug(registry: &Address, channel: &str) -> anyhow::Result<String> {
+    let registry = match registry {
+        // The same folder under another spelling is the same mirror.
+        Address::Folder(folder) => format!("oci:{}", absolute(folder)?.display()),
+        Address::Registry(_) => registry.to_string(),
+    };
+    let whole = format!("{registry} {channel}");
+    let hash = compute_bytes_digest::<Sha256>(whole.as_bytes());
+    let short = hash[..4].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let readable: String = whole
+        .trim_start_matches("http://")
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' })
+        .collect();
+    let tail = &readable[readable.len().saturating_sub(100)..];
+    Ok(format!("{}-{short}", tail.trim_start_matches(['.', '_', '-'])))
+}
+
+fn absolute(folder: &Path) -> anyhow::Result<PathBuf> {
+    let resolved = folder.canonicalize().or_else(|_| std::path::absolute(folder));
+    resolved.with_context(|| format!("resolve the folder {}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn each_registry_and_channel_has_a_name_of_its_own() {
+        let slug = |registry: &str, channel: &str| slug(&registry.parse().unwrap(), channel).unwrap();
+        let one = slug("ghcr.io/org", "conda-forge");
+        assert!(one.starts_with("ghcr.io_org_conda-forge-"), "{one}");
+        assert_ne!(one, slug("ghcr.io/org", "conda-forge/label/rc"));
+        assert_ne!(slug("ghcr.io/a", "b/c"), slug("ghcr.io/a/b", "c"));
+    }
+}

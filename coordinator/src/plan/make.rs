@@ -1,0 +1,200 @@
+//! Makes a plan: streams over the records, looks them up in the ledger in batches, groups them.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+use mirror_channel::repodata::{Limits, Record, RecordError, Section};
+use mirror_channel::selection::Selection;
+use mirror_ledger::{Outcomes, Recorded, Wanted};
+use mirror_oci::layout::SubdirLayout;
+use mirror_runtime::clock;
+
+use super::classify::{Facts, fate};
+use super::refs::{Fate, FileRef, Listing, group};
+use super::rows::{Row, Rows};
+use super::{Plan, Totals};
+use crate::report::{Entry, Report, Verdict};
+
+/// What a plan is made from.
+pub(crate) struct Inputs<'a> {
+    pub subdir: &'a str,
+    pub number: u64,
+    pub floor: u64,
+    pub probe: bool,
+    /// `repodata.json`, unpacked.
+    pub current: &'a Path,
+    /// `repodata_from_packages.json`, unpacked, where the channel has it.
+    pub archive: Option<&'a Path>,
+    pub selection: &'a Selection,
+    pub layout: &'a SubdirLayout,
+    /// Hashes ([`hash_of`]) of the file names that a foreign index lists.
+    pub listed: &'a HashSet<u64>,
+    pub retry_failed: bool,
+    pub limits: Limits,
+}
+
+/// Makes the plan of one subdir; what it leaves out for good goes to `report`.
+///
+/// # Errors
+/// When the index cannot be read or the ledger cannot be asked.
+pub(crate) async fn make(inputs: &Inputs<'_>, ledger: &dyn Outcomes, report: &Report) -> anyhow::Result<Plan> {
+    let mut maker = Maker { inputs, ledger, report, refs: Vec::new(), names: HashSet::new(), totals: Totals::default() };
+    maker.read(inputs.current, Listing::Current).await?;
+    if let Some(archive) = inputs.archive {
+        maker.read(archive, Listing::Archive).await?;
+    }
+    let Maker { refs, mut totals, names, .. } = maker;
+    let grouped = tokio::task::spawn_blocking(|| group(refs)).await?;
+    totals.builds = grouped.work.len() as u64;
+    totals.names = names.len() as u64;
+    for file in &grouped.refs {
+        match file.fate() {
+            Fate::Transfer => {
+                totals.files += 1;
+                totals.bytes += file.size;
+            }
+            Fate::Keep => totals.held += 1,
+            Fate::Rest => totals.resting += 1,
+            Fate::Check => totals.checks += 1,
+        }
+    }
+    let open = |path: &Path| File::open(path).with_context(|| format!("open the index at {}", path.display()));
+    Ok(Plan {
+        number: inputs.number,
+        probe: inputs.probe,
+        totals,
+        work: grouped.work,
+        idle: grouped.idle,
+        refs: grouped.refs,
+        current: open(inputs.current)?,
+        archive: inputs.archive.map(open).transpose()?,
+        limits: inputs.limits,
+    })
+}
+
+struct Maker<'a> {
+    inputs: &'a Inputs<'a>,
+    ledger: &'a dyn Outcomes,
+    report: &'a Report,
+    refs: Vec<FileRef>,
+    names: HashSet<u64>,
+    totals: Totals,
+}
+
+impl Maker<'_> {
+    async fn read(&mut self, index: &Path, listing: Listing) -> anyhow::Result<()> {
+        let mut rows = Rows::of(index, self.inputs.limits)?;
+        while let Some(batch) = rows.next().await {
+            let batch = batch?;
+            let (mut candidates, mut names) = (Vec::new(), Vec::new());
+            for row in batch {
+                if let Some((record, row)) = self.candidate(row, listing)? {
+                    names.push(record.file.as_str().to_owned());
+                    candidates.push((record, row));
+                }
+            }
+            let recorded = self.ledger.get_many(self.inputs.subdir, &names).await?;
+            for ((record, place), recorded) in candidates.iter().zip(&recorded) {
+                self.add(record, *place, listing, recorded.as_ref());
+            }
+            mirror_runtime::fail_point::hit("while-planning").await;
+        }
+        Ok(())
+    }
+
+    /// A record that concerns this run and has a place in the layout.
+    fn candidate(&mut self, row: Row, listing: Listing) -> anyhow::Result<Option<(Record, Stands)>> {
+        let Row { offset, section, record, .. } = row;
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => {
+                // What the archive listing cannot say well, the current one says or nobody needs.
+                if listing == Listing::Current {
+                    self.unusable(&error)?;
+                }
+                return Ok(None);
+            }
+        };
+        let selection = self.inputs.selection;
+        if selection.excludes(&record.file) || !(selection.matches(&record.file) || self.is_listed(&record)) {
+            return Ok(None);
+        }
+        if let Err(reason) = self.inputs.layout.package(&record.file) {
+            if listing == Listing::Current {
+                self.totals.unrepresentable += 1;
+                self.report.add(&Entry::left_out(self.inputs.subdir, record.file.as_str(), Verdict::Unrepresentable, &reason.to_string()))?;
+            }
+            return Ok(None);
+        }
+        let stands = Stands { offset, v3: matches!(section, Section::V3(_)) };
+        Ok(Some((record, stands)))
+    }
+
+    fn unusable(&mut self, error: &RecordError) -> anyhow::Result<()> {
+        let verdict = match error {
+            RecordError::NotMirrored { .. } => {
+                self.totals.unrepresentable += 1;
+                Verdict::Unrepresentable
+            }
+            _ => {
+                self.totals.broken += 1;
+                tracing::warn!(subdir = self.inputs.subdir, %error, "record left out");
+                Verdict::BadRecord
+            }
+        };
+        self.report.add(&Entry::left_out(self.inputs.subdir, &name_in(error), verdict, &error.to_string()))
+    }
+
+    fn is_listed(&self, record: &Record) -> bool {
+        !self.inputs.listed.is_empty() && self.inputs.listed.contains(&hash_of(record.file.as_str()))
+    }
+
+    fn add(&mut self, record: &Record, stands: Stands, listing: Listing, recorded: Option<&Recorded>) {
+        let facts = Facts {
+            recorded,
+            floor: self.inputs.floor,
+            wanted: Wanted { sha256: record.sha256, md5: record.md5, size: record.size },
+            selected: self.inputs.selection.matches(&record.file),
+            listed: self.is_listed(record),
+            now_ms: clock::now_ms(),
+            retry_failed: self.inputs.retry_failed,
+        };
+        let Some(fate) = fate(&facts) else { return };
+        if fate == Fate::Transfer {
+            self.names.insert(hash_of(record.file.name()));
+        }
+        let Stands { offset, v3 } = stands;
+        let size = record.size.unwrap_or(0);
+        let stem = hash_of(record.file.stem());
+        self.refs.push(FileRef::new(stem, size, offset, listing, record.file.archive(), v3, fate));
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Stands {
+    offset: u64,
+    v3: bool,
+}
+
+/// The file a broken record is about, as far as it says.
+fn name_in(error: &RecordError) -> String {
+    match error {
+        RecordError::NotMirrored { key, .. } => key.clone(),
+        RecordError::Json { file, .. }
+        | RecordError::Encoding { file }
+        | RecordError::Missing { file, .. }
+        | RecordError::Disagrees { file, .. }
+        | RecordError::Hash { file, .. } => file.as_str().to_owned(),
+        RecordError::Name(_) => String::new(),
+    }
+}
+
+/// A hash of a name that is the same within one process.
+pub(super) fn hash_of(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,176 @@
+//! A planned file in 24 bytes, and how files are grouped into builds.
+
+use mirror_channel::name::ArchiveType;
+
+/// What is to become of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// To be brought to the destination.
+    Transfer,
+    /// Held already.
+    Keep,
+    /// Failed in an earlier run, not long enough ago to be tried again.
+    Rest,
+    /// Listed by a foreign index: to be looked for, never brought.
+    Check,
+}
+
+/// Which index a record stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listing {
+    /// `repodata.json`.
+    Current,
+    /// `repodata_from_packages.json` only: yanked, archived but not published.
+    Archive,
+}
+
+/// A file of the plan: which build, where its record stands, how large it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FileRef {
+    /// Hash of `name-version-build`; equal ones are told apart when the record is read again.
+    pub stem: u64,
+    /// Size in bytes, 0 if the record does not say.
+    pub size: u64,
+    /// The record's offset, and eight bits of what follows.
+    packed: u64,
+}
+
+const ARCHIVE_LISTING: u64 = 1;
+const CONDA: u64 = 1 << 1;
+const V3: u64 = 1 << 2;
+const FATE_SHIFT: u32 = 3;
+const OFFSET_SHIFT: u32 = 8;
+
+impl FileRef {
+    pub(crate) fn new(
+        stem: u64,
+        size: u64,
+        offset: u64,
+        listing: Listing,
+        archive: ArchiveType,
+        v3: bool,
+        fate: Fate,
+    ) -> Self {
+        let mut packed = offset << OFFSET_SHIFT | (fate as u64) << FATE_SHIFT;
+        if listing == Listing::Archive {
+            packed |= ARCHIVE_LISTING;
+        }
+        if archive == ArchiveType::Conda {
+            packed |= CONDA;
+        }
+        if v3 {
+            packed |= V3;
+        }
+        Self { stem, size, packed }
+    }
+
+    pub(crate) fn offset(self) -> u64 {
+        self.packed >> OFFSET_SHIFT
+    }
+
+    pub(crate) fn listing(self) -> Listing {
+        if self.packed & ARCHIVE_LISTING == 0 { Listing::Current } else { Listing::Archive }
+    }
+
+    pub(crate) fn archive(self) -> ArchiveType {
+        if self.packed & CONDA == 0 { ArchiveType::TarBz2 } else { ArchiveType::Conda }
+    }
+
+    pub(crate) fn is_v3(self) -> bool {
+        self.packed & V3 != 0
+    }
+
+    pub(crate) fn fate(self) -> Fate {
+        match (self.packed >> FATE_SHIFT) & 0b11 {
+            0 => Fate::Transfer,
+            1 => Fate::Keep,
+            2 => Fate::Rest,
+            _ => Fate::Check,
+        }
+    }
+
+    /// Whether the file gives its build a reason to be queued.
+    fn is_work(self) -> bool {
+        matches!(self.fate(), Fate::Transfer | Fate::Check)
+    }
+}
+
+/// A stretch of the sorted refs: the files of one build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BuildRef {
+    pub start: u32,
+    pub len: u32,
+}
+
+/// Files grouped into builds.
+#[derive(Debug, Default)]
+pub(crate) struct Grouped {
+    /// All files, those of a build side by side; a file that both listings name once, as current.
+    pub refs: Vec<FileRef>,
+    /// Builds with something to do, in the order of the index.
+    pub work: Vec<BuildRef>,
+    /// Builds with nothing to do now, in no order.
+    pub idle: Vec<BuildRef>,
+}
+
+/// Groups `refs` by build.
+pub(crate) fn group(mut refs: Vec<FileRef>) -> Grouped {
+    // Current before archive, so that of two records of one file the current one stays.
+    refs.sort_unstable_by_key(|file| {
+        (file.stem, file.packed & CONDA, file.packed & ARCHIVE_LISTING, file.offset())
+    });
+    refs.dedup_by_key(|file| (file.stem, file.packed & CONDA));
+    let (mut work, mut idle) = (Vec::new(), Vec::new());
+    let mut start = 0;
+    for build in refs.chunk_by(|a, b| a.stem == b.stem) {
+        let len = u32::try_from(build.len()).expect("a build has two formats");
+        let target = if build.iter().any(|file| file.is_work()) { &mut work } else { &mut idle };
+        target.push(BuildRef { start, len });
+        start += len;
+    }
+    work.sort_unstable_by_key(|build| {
+        let first = refs[build.start as usize];
+        (first.packed & ARCHIVE_LISTING, first.offset())
+    });
+    work.shrink_to_fit();
+    Grouped { refs, work, idle }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(stem: u64, offset: u64, listing: Listing, archive: ArchiveType, fate: Fate) -> FileRef {
+        FileRef::new(stem, 1, offset, listing, archive, false, fate)
+    }
+
+    #[test]
+    fn a_ref_gives_back_what_was_packed() {
+        for fate in [Fate::Transfer, Fate::Keep, Fate::Rest, Fate::Check] {
+            let packed = FileRef::new(7, 9, 1 << 40, Listing::Archive, ArchiveType::Conda, true, fate);
+            assert_eq!(packed.fate(), fate);
+            assert_eq!(packed.offset(), 1 << 40);
+            assert_eq!(packed.listing(), Listing::Archive);
+            assert_eq!(packed.archive(), ArchiveType::Conda);
+            assert!(packed.is_v3());
+        }
+        assert_eq!(size_of::<FileRef>(), 24);
+    }
+
+    #[test]
+    fn formats_of_a_build_meet_and_idle_builds_stay_out_of_the_work() {
+        use ArchiveType::{Conda, TarBz2};
+        use Listing::{Archive, Current};
+        let grouped = group(vec![
+            file(1, 500, Current, Conda, Fate::Keep),
+            file(2, 10, Current, TarBz2, Fate::Keep),
+            file(1, 20, Current, TarBz2, Fate::Transfer),
+            file(1, 20, Archive, TarBz2, Fate::Transfer),
+            file(3, 5, Archive, Conda, Fate::Transfer),
+        ]);
+        assert_eq!(grouped.refs.len(), 4, "one file named by both listings is one file");
+        assert_eq!(grouped.idle.len(), 1);
+        let lens: Vec<u32> = grouped.work.iter().map(|build| build.len).collect();
+        assert_eq!(lens, [2, 1], "current builds first");
+    }
+}

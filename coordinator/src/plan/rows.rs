@@ -1,0 +1,76 @@
+//! The records of an index as a stream of batches, read on a thread of their own.
+//!
+//! At most a few batches are in memory, however long the index is.
+
+use std::fs::File;
+use std::path::Path;
+
+use mirror_channel::repodata::{Event, Limits, Record, RecordError, RepodataError, Scanner, Section};
+use tokio::sync::mpsc;
+
+/// Records that are looked up in the ledger together.
+const BATCH: usize = 2048;
+/// Batches that wait to be taken.
+const AHEAD: usize = 4;
+
+/// One record and where it stands.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub ordinal: u64,
+    /// For [`mirror_channel::repodata::read_at`].
+    pub offset: u64,
+    pub section: Section,
+    pub record: Result<Record, RecordError>,
+}
+
+/// A stream of [`Row`]s.
+pub(crate) struct Rows {
+    batches: mpsc::Receiver<Result<Vec<Row>, RepodataError>>,
+}
+
+impl Rows {
+    /// Reads the index at `path` from its beginning.
+    pub(crate) fn of(path: &Path, limits: Limits) -> std::io::Result<Self> {
+        let index = File::open(path)?;
+        let (sender, batches) = mpsc::channel(AHEAD);
+        tokio::task::spawn_blocking(move || {
+            let end = read(&index, limits, &sender);
+            if let Err(error) = end {
+                // Nobody listens any more: the run was stopped.
+                let _ = sender.blocking_send(Err(error));
+            }
+        });
+        Ok(Self { batches })
+    }
+
+    /// The next batch; `None` at the end of the index.
+    pub(crate) async fn next(&mut self) -> Option<Result<Vec<Row>, RepodataError>> {
+        self.batches.recv().await
+    }
+}
+
+fn read(
+    index: &File,
+    limits: Limits,
+    sender: &mpsc::Sender<Result<Vec<Row>, RepodataError>>,
+) -> Result<(), RepodataError> {
+    let mut scanner = Scanner::new(index, limits);
+    let mut batch = Vec::with_capacity(BATCH);
+    while let Some(event) = scanner.next()? {
+        let Event::Record(entry) = event else { continue };
+        batch.push(Row {
+            ordinal: entry.ordinal,
+            offset: entry.offset,
+            section: entry.section,
+            record: Record::parse(entry.section, entry.key.text, entry.json),
+        });
+        if batch.len() == BATCH {
+            let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
+            if sender.blocking_send(Ok(full)).is_err() {
+                return Ok(());
+            }
+        }
+    }
+    let _ = sender.blocking_send(Ok(batch));
+    Ok(())
+}

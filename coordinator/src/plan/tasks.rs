@@ -1,0 +1,109 @@
+//! Tasks, made from the records when their turn comes.
+
+use mirror_channel::name::ArchiveType;
+use mirror_channel::repodata::{Record, RepodataError, Section, read_at};
+use mirror_queue::{Action, BuildName, Task, TaskFile};
+use url::Url;
+
+use super::refs::{BuildRef, Fate, FileRef, Listing};
+use super::Plan;
+
+/// What all tasks of a subdir share.
+#[derive(Debug, Clone)]
+pub(crate) struct Template {
+    pub registry: String,
+    pub channel: String,
+    pub subdir: String,
+    pub source: Url,
+}
+
+impl Plan {
+    /// The tasks of some builds of [`Plan::work`]. Reads from disk.
+    ///
+    /// # Errors
+    /// When a record cannot be read again.
+    pub(crate) fn tasks(&self, builds: &[BuildRef], template: &Template) -> Result<Vec<Task>, RepodataError> {
+        let mut tasks = Vec::with_capacity(builds.len());
+        for build in builds {
+            let mut of_build: Vec<Task> = Vec::with_capacity(1);
+            for (file, record) in self.records(*build)? {
+                let stem = record.file.stem();
+                // Two builds whose stems have one hash end in one group; here they part.
+                let task = match of_build.iter_mut().position(|task| task.stem() == stem) {
+                    Some(at) => &mut of_build[at],
+                    None => {
+                        of_build.push(self.task(&record, template));
+                        of_build.last_mut().expect("it was just pushed")
+                    }
+                };
+                task.files.push(task_file(file, &record));
+            }
+            tasks.extend(of_build.into_iter().filter(|task| task.files.iter().any(|file| file.action != Action::Keep)));
+        }
+        Ok(tasks)
+    }
+
+    /// The files of builds with nothing to do now, a batch of builds at a time.
+    pub(crate) fn idle(&self) -> impl Iterator<Item = Result<Vec<(Fate, Record)>, RepodataError>> + '_ {
+        self.idle.iter().map(|build| {
+            let records = self.records(*build)?;
+            Ok(records.into_iter().map(|(file, record)| (file.fate(), record)).collect())
+        })
+    }
+
+    fn records(&self, build: BuildRef) -> Result<Vec<(FileRef, Record)>, RepodataError> {
+        let start = build.start as usize;
+        let files = &self.refs[start..start + build.len as usize];
+        let mut records = Vec::with_capacity(files.len());
+        for file in files {
+            let index = match (file.listing(), &self.archive) {
+                (Listing::Archive, Some(archive)) => archive,
+                _ => &self.current,
+            };
+            let located = read_at(index, file.offset(), self.limits)?;
+            let section = match (file.is_v3(), file.archive()) {
+                (true, archive) => Section::V3(archive),
+                (false, ArchiveType::Conda) => Section::PackagesConda,
+                (false, ArchiveType::TarBz2) => Section::Packages,
+            };
+            let record = Record::parse(section, &located.key, &located.json);
+            // It was parsed when it was planned, and the file is ours.
+            records.push((*file, record.expect("a record that was read once reads the same again")));
+        }
+        Ok(records)
+    }
+
+    fn task(&self, record: &Record, template: &Template) -> Task {
+        let file = &record.file;
+        Task {
+            registry: template.registry.clone(),
+            channel: template.channel.clone(),
+            subdir: template.subdir.clone(),
+            package: BuildName {
+                name: file.name().to_owned(),
+                version: file.version().to_owned(),
+                build: file.build().to_owned(),
+            },
+            plan: self.number,
+            probe: self.probe,
+            attempt: 1,
+            source: template.source.clone(),
+            files: Vec::with_capacity(2),
+        }
+    }
+}
+
+fn task_file(file: FileRef, record: &Record) -> TaskFile {
+    TaskFile {
+        file: record.file.as_str().to_owned(),
+        action: match file.fate() {
+            // A resting failure whose build is queued anyway is tried along with it.
+            Fate::Transfer | Fate::Rest => Action::Transfer,
+            Fate::Keep => Action::Keep,
+            Fate::Check => Action::Check,
+        },
+        sha256: record.sha256,
+        md5: record.md5,
+        size: record.size,
+    }
+}

@@ -1,0 +1,173 @@
+//! What people see while a run goes on: bars on a terminal, a line every few seconds elsewhere.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use mirror_worker::Activity;
+
+use crate::summary::{duration, size};
+
+/// Transfers that get a line of their own on a terminal.
+const LINES: usize = 6;
+/// How often a terminal is redrawn, and how often a line is written elsewhere.
+const REDRAW: Duration = Duration::from_millis(200);
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    Silent,
+    Lines,
+    Bars,
+}
+
+impl Style {
+    /// Bars on a terminal, lines elsewhere, nothing when the user wants quiet.
+    pub(crate) fn pick(quiet: bool) -> Self {
+        match (quiet, io::stderr().is_terminal()) {
+            (true, _) => Self::Silent,
+            (false, true) => Self::Bars,
+            (false, false) => Self::Lines,
+        }
+    }
+}
+
+/// Counters of a run, shared by its subdirs.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    pub(crate) activity: Arc<Activity>,
+    planned_files: AtomicU64,
+    planned_bytes: AtomicU64,
+    settled_files: AtomicU64,
+    settled_bytes: AtomicU64,
+    failed: AtomicU64,
+    started: Instant,
+}
+
+impl Progress {
+    pub(crate) fn new(activity: Arc<Activity>) -> Self {
+        Self {
+            activity,
+            planned_files: AtomicU64::new(0),
+            planned_bytes: AtomicU64::new(0),
+            settled_files: AtomicU64::new(0),
+            settled_bytes: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            started: Instant::now(),
+        }
+    }
+
+    pub(crate) fn plan(&self, files: u64, bytes: u64) {
+        self.planned_files.fetch_add(files, Ordering::Relaxed);
+        self.planned_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn settle(&self, bytes: u64, failed: bool) {
+        self.settled_files.fetch_add(1, Ordering::Relaxed);
+        self.settled_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.failed.fetch_add(u64::from(failed), Ordering::Relaxed);
+    }
+
+    fn line(&self) -> String {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (files, planned) = (get(&self.settled_files), get(&self.planned_files));
+        let (bytes, all_bytes) = (get(&self.settled_bytes), get(&self.planned_bytes));
+        let elapsed = self.started.elapsed().as_secs_f64().max(0.001);
+        let rate = self.activity.downloaded() as f64 / elapsed;
+        let mut line = format!("{files}/{planned} files, {}/{}", size(bytes), size(all_bytes));
+        if files > 0 && files < planned {
+            let left = elapsed * (planned - files) as f64 / files as f64;
+            line.push_str(&format!(", {}/s, about {} left", size(rate as u64), duration(Duration::from_secs_f64(left))));
+        }
+        match get(&self.failed) {
+            0 => {}
+            failed => line.push_str(&format!(", {failed} failed")),
+        }
+        line
+    }
+
+    /// Shows the progress until the returned future is dropped.
+    pub(crate) async fn show(&self, style: Style, screen: &Screen) {
+        match style {
+            Style::Silent => std::future::pending().await,
+            Style::Lines => self.lines().await,
+            Style::Bars => self.bars(&screen.0).await,
+        }
+    }
+
+    async fn lines(&self) {
+        let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + LINE_EVERY, LINE_EVERY);
+        loop {
+            tick.tick().await;
+            if self.planned_files.load(Ordering::Relaxed) > 0 {
+                // Standard error may be closed; progress is not worth failing for.
+                let _ = writeln!(io::stderr(), "{}", self.line());
+            }
+        }
+    }
+
+    async fn bars(&self, screen: &MultiProgress) {
+        let plain = |template| ProgressStyle::with_template(template).expect("the template is a constant");
+        let total = screen.add(ProgressBar::new(0));
+        total.set_style(plain("[{bar:30}] {msg}").progress_chars("=> "));
+        let lines: Vec<_> = (0..LINES)
+            .map(|_| {
+                let line = screen.add(ProgressBar::new(0));
+                line.set_style(plain("  {msg}"));
+                line
+            })
+            .collect();
+        let _cleared = Cleared(screen);
+        let mut tick = tokio::time::interval(REDRAW);
+        loop {
+            tick.tick().await;
+            total.set_length(self.planned_files.load(Ordering::Relaxed));
+            total.set_position(self.settled_files.load(Ordering::Relaxed));
+            total.set_message(self.line());
+            let in_flight = self.activity.in_flight(LINES);
+            for (at, line) in lines.iter().enumerate() {
+                line.set_message(in_flight.get(at).map(|file| {
+                    let of = file.total.map(|total| format!(" of {}", size(total))).unwrap_or_default();
+                    format!("{} {}{of}", file.file, size(file.done))
+                }).unwrap_or_default());
+            }
+        }
+    }
+}
+
+/// Takes the bars off the screen when the display ends.
+struct Cleared<'a>(&'a MultiProgress);
+
+impl Drop for Cleared<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.clear();
+    }
+}
+
+/// The terminal, shared by bars and log so that neither tears the other.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Screen(MultiProgress);
+
+impl Screen {
+    /// Where the log writes.
+    pub(crate) fn writer(&self) -> impl Fn() -> LogWriter + Send + Sync + 'static {
+        let screen = self.0.clone();
+        move || LogWriter(screen.clone())
+    }
+}
+
+/// Writes to standard error with the bars out of the way.
+pub(crate) struct LogWriter(MultiProgress);
+
+impl Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}

@@ -1,0 +1,167 @@
+//! Publishes the index of a subdir: exactly the records whose files are held, shards first, `latest` last.
+
+mod held;
+mod push;
+mod read;
+mod shrink;
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use anyhow::Context as _;
+use mirror_channel::index::{self, IndexFiles};
+use mirror_channel::repodata::Limits;
+use mirror_ledger::SubdirState;
+use mirror_oci::Destination;
+use mirror_oci::layout::{self, LATEST, SubdirLayout};
+use mirror_runtime::{clock, fail_point};
+
+use crate::plan::Latest;
+use crate::run::Run;
+use push::index_manifest;
+pub(crate) use read::published;
+
+/// How often an index is made anew because somebody else published meanwhile.
+const MAX_MERGES: usize = 3;
+/// A shard index is a few megabytes for the largest channel.
+const MAX_SHARD_INDEX: u64 = 256 << 20;
+
+/// What publishing came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Published {
+    /// The registry has this very index.
+    Unchanged,
+    /// `latest` is the new index.
+    Wrote,
+    /// Refused by the shrink guard.
+    WouldShrink { from: u64, to: u64 },
+}
+
+/// Publishes one subdir, once or several times in a run.
+pub(crate) struct Publisher<'a> {
+    pub run: &'a Run,
+    pub subdir: &'a str,
+    pub layout: &'a SubdirLayout,
+    pub destination: &'a Destination,
+    /// The channel's index, unpacked.
+    pub upstream: &'a Path,
+    pub number: u64,
+    /// The ledger's memory of the subdir, as last written.
+    pub state: SubdirState,
+    /// The publication that was last seen.
+    pub latest: Option<Latest>,
+}
+
+impl Publisher<'_> {
+    /// Makes the index of what is held now and moves `latest` to it.
+    ///
+    /// # Errors
+    /// When the index cannot be made or pushed, the lease is lost, or somebody else keeps publishing.
+    pub(crate) async fn publish(&mut self) -> anyhow::Result<Published> {
+        for _ in 0..MAX_MERGES {
+            let known = self.known_shards().await?;
+            let dir = tempfile::tempdir_in(&self.run.scratch).context("make room for the index")?;
+            let files = self.build(known, dir.path()).await?;
+            let manifest = index_manifest(&files);
+            let bytes = manifest.to_bytes();
+            let digest = mirror_oci::Digest::of(&bytes);
+            if self.latest.as_ref().is_some_and(|latest| latest.digest == digest) {
+                self.confirm(&digest.to_string(), files.records).await?;
+                return Ok(Published::Unchanged);
+            }
+            if let Some(from) = self.published_records()
+                && !self.run.options.allow_shrink
+                && shrink::is_too_much(from, files.records)
+            {
+                return Ok(Published::WouldShrink { from, to: files.records });
+            }
+            push::shards(self, &files).await?;
+            push::index(self, &files).await?;
+            fail_point::hit("before-latest").await;
+            if !self.may_move_latest().await? {
+                continue;
+            }
+            self.state.intended = Some(digest.to_string());
+            self.save().await?;
+            let repository = self.layout.index_repository();
+            self.destination.put_manifest(&repository, LATEST, &bytes).await?;
+            fail_point::hit("after-latest").await;
+            self.confirm(&digest.to_string(), files.records).await?;
+            self.latest = Some(Latest { digest, manifest: Some(manifest) });
+            return Ok(Published::Wrote);
+        }
+        anyhow::bail!(
+            "{}:{LATEST} was changed by somebody else {MAX_MERGES} times while this run wanted to publish; nothing was published",
+            self.layout.index_repository()
+        )
+    }
+
+    async fn build(&self, known: HashSet<[u8; 32]>, dir: &Path) -> anyhow::Result<IndexFiles> {
+        let held = held::held(self).await?;
+        let upstream = std::fs::File::open(self.upstream)?;
+        let (subdir, dir) = (self.subdir.to_owned(), dir.to_owned());
+        let built = tokio::task::spawn_blocking(move || {
+            index::build(upstream, &|ordinal| held.keep(ordinal), &subdir, &known, &dir, Limits::default())
+        });
+        Ok(built.await?.context("make the index to publish")?)
+    }
+
+    /// The shards of the previous index, if that is one of ours: they need not be pushed again.
+    async fn known_shards(&self) -> anyhow::Result<HashSet<[u8; 32]>> {
+        let previous = self.latest.as_ref().filter(|latest| latest.is_ours());
+        let layer = previous.and_then(|latest| latest.manifest.as_ref()?.layer(layout::SHARD_INDEX));
+        let Some(layer) = layer.filter(|layer| layer.size <= MAX_SHARD_INDEX) else { return Ok(HashSet::new()) };
+        let repository = self.layout.index_repository();
+        // Without it all shards are pushed: more work, the same result.
+        let read = async {
+            let file = self.destination.fetch_blob(&repository, layer, &self.run.scratch).await?;
+            let bytes = tokio::fs::read(file.path()).await?;
+            let shards = tokio::task::spawn_blocking(move || mirror_channel::shards::read_index(&bytes)).await??;
+            anyhow::Ok(shards.into_values().collect())
+        };
+        Ok(read.await.unwrap_or_else(|error: anyhow::Error| {
+            tracing::warn!(%error, "cannot read the previous shard index; all shards are pushed");
+            HashSet::new()
+        }))
+    }
+
+    /// Records of our own last publication, if there is one.
+    fn published_records(&self) -> Option<u64> {
+        let latest = self.latest.as_ref().filter(|latest| latest.is_ours())?;
+        latest.records()
+    }
+
+    /// The last look before `latest` moves: the lease is ours, and nobody published since we looked.
+    /// What another run of ours published meanwhile is taken over; `false`: make the index anew.
+    async fn may_move_latest(&mut self) -> anyhow::Result<bool> {
+        self.run.confirm_lease(self.subdir).await?;
+        let repository = self.layout.index_repository();
+        let now = self.destination.manifest(&repository, LATEST).await?.as_ref().map(Latest::of);
+        let (seen, found) = (self.latest.as_ref().map(|l| l.digest), now.as_ref().map(|l| l.digest));
+        if seen == found {
+            return Ok(true);
+        }
+        tracing::warn!(subdir = self.subdir, "somebody else published meanwhile; merging");
+        if let Some(latest) = now.as_ref() {
+            anyhow::ensure!(
+                latest.is_ours(),
+                "{repository}:{LATEST} was replaced by another program during this run; nothing was published"
+            );
+            self.run.take_over(latest, self.subdir, self.number, self.layout, self.destination).await?;
+        }
+        self.latest = now;
+        Ok(false)
+    }
+
+    async fn confirm(&mut self, digest: &str, records: u64) -> anyhow::Result<()> {
+        self.state.intended = Some(digest.to_owned());
+        self.state.confirmed = Some(digest.to_owned());
+        self.state.records = records;
+        self.state.published_ms = Some(clock::now_ms());
+        self.save().await
+    }
+
+    async fn save(&self) -> anyhow::Result<()> {
+        Ok(self.run.ledger.set_subdir_state(self.subdir, &self.state).await?)
+    }
+}

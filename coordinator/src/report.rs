@@ -1,0 +1,134 @@
+//! The report of a run: JSON, every file of the selection with what became of it.
+//!
+//! Written as it happens, so that memory does not grow with the channel; it appears under its name
+//! only when it is whole.
+
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::Context as _;
+use serde::Serialize;
+use tempfile::NamedTempFile;
+
+use crate::summary::Summary;
+
+/// What became of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Verdict {
+    /// Brought, or found, at the destination in this run.
+    Done,
+    /// Held since an earlier run.
+    Held,
+    /// Failed in this run.
+    Failed,
+    /// Failed in an earlier run, not yet due for another try.
+    Resting,
+    /// Listed by an index that somebody else wrote; looked for and not there.
+    NotHeld,
+    /// Its name has no spelling in OCI, or its kind no place in the layout.
+    Unrepresentable,
+    /// Its record in the channel's index cannot be used.
+    BadRecord,
+}
+
+/// One file of the report.
+#[derive(Debug, Serialize)]
+pub(crate) struct Entry<'a> {
+    pub subdir: &'a str,
+    pub file: &'a str,
+    pub outcome: Verdict,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<&'a str>,
+    /// Tries made, where it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    /// Its size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+impl<'a> Entry<'a> {
+    pub(crate) fn new(subdir: &'a str, file: &'a str, outcome: Verdict) -> Self {
+        Self { subdir, file, outcome, cause: None, attempts: None, bytes: None, sha256: None }
+    }
+
+    pub(crate) fn left_out(subdir: &'a str, file: &'a str, outcome: Verdict, cause: &'a str) -> Self {
+        Self { cause: Some(cause), ..Self::new(subdir, file, outcome) }
+    }
+}
+
+/// A report being written; without a path it takes entries and forgets them.
+#[derive(Debug)]
+pub(crate) struct Report {
+    target: Option<Target>,
+}
+
+#[derive(Debug)]
+struct Target {
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    file: BufWriter<NamedTempFile>,
+    empty: bool,
+}
+
+impl Report {
+    /// A report to be written to `path`.
+    ///
+    /// # Errors
+    /// When its folder cannot be written: better said before the run than after.
+    pub(crate) fn create(path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = path else { return Ok(Self { target: None }) };
+        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = NamedTempFile::new_in(folder)
+            .with_context(|| format!("create the report {} (--report)", path.display()))?;
+        let mut file = BufWriter::new(file);
+        file.write_all(b"{\"version\":1,\"files\":[\n")?;
+        let state = Mutex::new(State { file, empty: true });
+        Ok(Self { target: Some(Target { path: path.to_owned(), state }) })
+    }
+
+    /// Whether entries are kept; where not, making them can be spared.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.target.is_some()
+    }
+
+    /// Adds a file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn add(&self, entry: &Entry<'_>) -> anyhow::Result<()> {
+        let Some(target) = &self.target else { return Ok(()) };
+        let mut state = target.state.lock().expect("no panic under this lock");
+        let separator: &[u8] = if std::mem::replace(&mut state.empty, false) { b"" } else { b",\n" };
+        let written = state.file.write_all(separator).map_err(serde_json::Error::io);
+        written
+            .and_then(|()| serde_json::to_writer(&mut state.file, entry))
+            .with_context(|| format!("write the report {}", target.path.display()))
+    }
+
+    /// Closes the report with its summary and gives it its name.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn finish(self, summary: &Summary) -> anyhow::Result<()> {
+        let Some(Target { path, state }) = self.target else { return Ok(()) };
+        let mut file = state.into_inner().expect("no panic under this lock").file;
+        let finished = (|| {
+            file.write_all(b"\n],\"summary\":")?;
+            serde_json::to_writer(&mut file, summary)?;
+            file.write_all(b"}\n")?;
+            let file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+            file.persist(&path)?;
+            anyhow::Ok(())
+        })();
+        finished.with_context(|| format!("write the report {}", path.display()))
+    }
+}

@@ -1,0 +1,81 @@
+//! Everything the parts of one run share, put together once.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use mirror_channel::channel::Channel;
+use mirror_channel::selection::Selection;
+use mirror_channel::source::Fetcher;
+use mirror_ledger::Ledger;
+use mirror_oci::Destination;
+use mirror_oci::layout::SubdirLayout;
+use mirror_oci::registry::Address;
+use mirror_queue::TaskQueue;
+use mirror_runtime::Shutdown;
+
+use crate::error::RunError;
+use crate::options::Options;
+use crate::plan::{self, Latest};
+use crate::progress::Progress;
+use crate::publish::published;
+use crate::report::Report;
+use crate::sync::LEASE;
+
+/// One run over one channel and one destination.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub options: Options,
+    pub channel: Channel,
+    pub selection: Selection,
+    /// Of everything that decides what a complete run leaves behind.
+    pub fingerprint: String,
+    /// `None` in a dry run without a registry.
+    pub destination: Option<Arc<Destination>>,
+    pub ledger: Arc<dyn Ledger>,
+    pub queue: Arc<dyn TaskQueue>,
+    pub fetcher: Arc<Fetcher>,
+    pub progress: Progress,
+    pub report: Report,
+    /// Folder for indexes in transit.
+    pub scratch: PathBuf,
+    pub shutdown: Shutdown,
+    /// This run's name in leases: process and machine.
+    pub name: String,
+    pub has_credentials: bool,
+}
+
+impl Run {
+    /// The registry's `host[:port]`, empty without one.
+    pub(crate) fn host(&self) -> String {
+        self.destination.as_ref().map(|destination| destination.host().to_owned()).unwrap_or_default()
+    }
+
+    /// Path components before the channel.
+    pub(crate) fn namespace(&self) -> &str {
+        match &self.options.registry {
+            Some(Address::Registry(registry)) => &registry.namespace,
+            _ => "",
+        }
+    }
+
+    /// Makes sure that the lease on `subdir` is ours for long enough to publish.
+    pub(crate) async fn confirm_lease(&self, subdir: &str) -> anyhow::Result<()> {
+        match self.ledger.renew_lease(subdir, &self.name, LEASE).await? {
+            true => Ok(()),
+            false => Err(RunError::LeaseLost { subdir: subdir.to_owned() }.into()),
+        }
+    }
+
+    /// Takes what an index of ours lists into the ledger. `false`: a sample of it was not there.
+    pub(crate) async fn take_over(
+        &self,
+        latest: &Latest,
+        subdir: &str,
+        number: u64,
+        layout: &SubdirLayout,
+        destination: &Destination,
+    ) -> anyhow::Result<bool> {
+        let Some(index) = published(latest, layout, destination, &self.scratch).await? else { return Ok(false) };
+        plan::adopt(index.path(), subdir, number, layout, destination, &*self.ledger).await
+    }
+}

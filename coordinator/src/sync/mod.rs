@@ -1,0 +1,326 @@
+//! The life of one subdir's run: index, plan, queue, follow, publish.
+
+mod follow;
+mod index;
+mod tags;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use mirror_channel::repodata::Limits;
+use mirror_channel::source::IndexFile;
+use mirror_channel::subdir::NOARCH;
+use mirror_ledger::{LeaseGrant, SubdirState};
+use mirror_oci::layout::{LATEST, SubdirLayout};
+use mirror_oci::Destination;
+use mirror_runtime::{Disposed as _, Disposition, clock};
+
+use crate::error::RunError;
+use crate::plan::{self, Fate, Inputs, Latest, Plan, Template, Totals, Trust};
+use crate::publish::{Published, Publisher, published};
+use crate::report::{Entry, Verdict};
+use crate::run::Run;
+use crate::summary::{Publication, SubdirSummary};
+use follow::{Follow, Followed};
+use index::{Upstream, fetch};
+use tags::Tags;
+
+/// How long the lease on a subdir lives without being renewed.
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
+
+/// One subdir's run.
+pub(crate) struct Sync<'a> {
+    run: &'a Run,
+    subdir: &'a str,
+    layout: SubdirLayout,
+}
+
+impl<'a> Sync<'a> {
+    pub(crate) fn new(run: &'a Run, subdir: &'a str) -> anyhow::Result<Self> {
+        let layout = SubdirLayout::new(&run.host(), run.namespace(), &run.channel.name, subdir)
+            .with_context(|| format!("channel `{}` cannot be mirrored under this name (--as NAME gives it another)", run.channel.name))?;
+        Ok(Self { run, subdir, layout })
+    }
+
+    /// Runs it. `None`: the channel does not serve this subdir.
+    ///
+    /// # Errors
+    /// When the run cannot go on; failures of single files are in the summary.
+    pub(crate) async fn run(self) -> anyhow::Result<Option<SubdirSummary>> {
+        let state = self.run.ledger.subdir_state(self.subdir).await?;
+        let condition = state.as_ref().and_then(|state| self.condition(state));
+        let answer = fetch(self.run, self.subdir, IndexFile::Current, condition).await?;
+        if matches!(answer, Upstream::Missing) && self.subdir != NOARCH {
+            return match self.run.options.subdirs.is_empty() {
+                true => Ok(None),
+                false => Err(anyhow::anyhow!(
+                    "channel {} does not serve subdir `{}`",
+                    self.run.channel.display(),
+                    self.subdir
+                )),
+            };
+        }
+        if self.run.options.dry_run {
+            return self.plan_and_publish(state, answer).await.map(Some);
+        }
+        let owner = &self.run.name;
+        match self.run.ledger.acquire_lease(self.subdir, owner, LEASE).await? {
+            LeaseGrant::Granted => {}
+            LeaseGrant::Held { owner, .. } => {
+                return Err(RunError::LeaseHeld { subdir: self.subdir.to_owned(), owner }.into());
+            }
+        }
+        let outcome = tokio::select! {
+            outcome = self.plan_and_publish(state, answer) => outcome,
+            lost = self.keep_lease() => Err(lost),
+        };
+        self.run.ledger.release_lease(self.subdir, owner).await?;
+        outcome.map(Some)
+    }
+
+    async fn keep_lease(&self) -> anyhow::Error {
+        loop {
+            tokio::time::sleep(LEASE / 3).await;
+            match self.run.ledger.renew_lease(self.subdir, &self.run.name, LEASE).await {
+                Ok(true) => {}
+                Ok(false) => return RunError::LeaseLost { subdir: self.subdir.to_owned() }.into(),
+                Err(error) => return error.into(),
+            }
+        }
+    }
+
+    /// What makes the request for the index conditional: only after a run that left nothing to do.
+    fn condition<'s>(&self, state: &'s SubdirState) -> Option<&'s str> {
+        let due = state.retry_due_ms.is_some_and(|due| due <= clock::now_ms());
+        let settled = state.complete && !due && !self.run.options.retry_failed;
+        let same = state.fingerprint == self.run.fingerprint;
+        (settled && same && state.confirmed.is_some()).then_some(state.validator.as_deref()).flatten()
+    }
+
+    async fn latest(&self) -> anyhow::Result<Option<Latest>> {
+        let Some(destination) = &self.run.destination else { return Ok(None) };
+        let stored = destination.manifest(&self.layout.index_repository(), LATEST).await?;
+        Ok(stored.as_ref().map(Latest::of))
+    }
+
+    async fn plan_and_publish(&self, state: Option<SubdirState>, answer: Upstream) -> anyhow::Result<SubdirSummary> {
+        let latest = self.latest().await?;
+        let trust = Trust::of(state.as_ref(), latest.as_ref());
+        tracing::debug!(subdir = self.subdir, ?trust, "what may be believed");
+        let same = |validator: &str| {
+            state.as_ref().is_some_and(|state| self.condition(state) == Some(validator)) && trust == Trust::Ledger
+        };
+        let upstream = match answer {
+            Upstream::Unchanged if trust == Trust::Ledger => return Ok(self.unchanged(state.as_ref())),
+            Upstream::Unchanged => fetch(self.run, self.subdir, IndexFile::Current, None).await?,
+            Upstream::Missing if same(index::ABSENT) => return Ok(self.unchanged(state.as_ref())),
+            answer => answer,
+        };
+        let upstream = upstream.or_empty(self.subdir, &self.run.scratch)?;
+        let archive = fetch(self.run, self.subdir, IndexFile::FromPackages, None).await?.into_index();
+
+        let mut state = state.unwrap_or_default();
+        let number = self.begin(&mut state, trust).await?;
+        let mut listed = HashSet::new();
+        if let (Some(latest), Some(destination)) = (&latest, &self.run.destination) {
+            match trust {
+                Trust::Index => self.take_over(latest, destination, number, &mut state).await?,
+                Trust::Foreign => listed = self.hints(latest, destination).await?,
+                _ => {}
+            }
+        }
+        let inputs = Inputs {
+            subdir: self.subdir,
+            number,
+            floor: state.floor,
+            probe: trust != Trust::FirstFill,
+            current: upstream.path(),
+            archive: archive.as_ref().map(index::Index::path),
+            selection: &self.run.selection,
+            layout: &self.layout,
+            listed: &listed,
+            retry_failed: self.run.options.retry_failed,
+            limits: Limits::default(),
+        };
+        let plan = Arc::new(plan::make(&inputs, &*self.run.ledger, &self.run.report).await?);
+        let mut summary = SubdirSummary::planned(self.subdir, &plan.totals);
+        let resting = self.report_idle(&plan)?;
+        let Some(destination) = self.run.destination.as_ref().filter(|_| !self.run.options.dry_run) else {
+            return Ok(summary);
+        };
+        self.run.progress.plan(plan.totals.files, plan.totals.bytes);
+
+        let mut publisher = Publisher {
+            run: self.run,
+            subdir: self.subdir,
+            layout: &self.layout,
+            destination,
+            upstream: upstream.path(),
+            number,
+            state,
+            latest,
+        };
+        let ended = self.transfer(plan, destination, trust, &mut publisher, &mut summary).await?;
+        let Some(failures_due) = ended else { return Ok(summary) };
+
+        summary.publication = self.publish(&mut publisher, &mut summary).await?;
+        let mut state = publisher.state;
+        state.complete = summary.publication != Publication::Refused;
+        state.validator = Some(upstream.validator().to_owned());
+        state.fingerprint.clone_from(&self.run.fingerprint);
+        state.retry_due_ms = [failures_due, resting].into_iter().flatten().min();
+        self.run.ledger.set_subdir_state(self.subdir, &state).await?;
+        Ok(summary)
+    }
+
+    /// Takes a number for the plan, and says in the ledger what is no longer believed before
+    /// anything is recorded under that number.
+    async fn begin(&self, state: &mut SubdirState, trust: Trust) -> anyhow::Result<u64> {
+        if self.run.options.dry_run {
+            let number = clock::now_ms();
+            if !trust.keeps_outcomes() {
+                state.floor = number;
+            }
+            return Ok(number);
+        }
+        let number = self.run.ledger.begin_plan(self.subdir).await?;
+        state.complete = false;
+        if !trust.keeps_outcomes() {
+            state.floor = number;
+            (state.intended, state.confirmed) = (None, None);
+        }
+        self.run.ledger.set_subdir_state(self.subdir, state).await?;
+        Ok(number)
+    }
+
+    /// Believes what an index of ours lists, after a sample.
+    async fn take_over(&self, latest: &Latest, destination: &Destination, number: u64, state: &mut SubdirState) -> anyhow::Result<()> {
+        tracing::info!(subdir = self.subdir, "the ledger does not know the published index; taking over what it lists");
+        if self.run.take_over(latest, self.subdir, number, &self.layout, destination).await? && !self.run.options.dry_run {
+            state.confirmed = Some(latest.digest.to_string());
+            state.records = latest.records().unwrap_or(0);
+            self.run.ledger.set_subdir_state(self.subdir, state).await?;
+        }
+        Ok(())
+    }
+
+    async fn hints(&self, latest: &Latest, destination: &Destination) -> anyhow::Result<HashSet<u64>> {
+        tracing::warn!(subdir = self.subdir, "the published index was written by another program; each file it lists is looked for before it is replaced");
+        match published(latest, &self.layout, destination, &self.run.scratch).await? {
+            Some(index) => plan::listed(index.path()).await,
+            None => Ok(HashSet::new()),
+        }
+    }
+
+    /// Reports what there is nothing to do for. Gives when the earliest resting failure is due.
+    fn report_idle(&self, plan: &Plan) -> anyhow::Result<Option<u64>> {
+        if plan.totals.resting == 0 && !self.run.report.is_wanted() {
+            return Ok(None);
+        }
+        for files in plan.idle() {
+            for (fate, record) in files? {
+                let verdict = match fate {
+                    Fate::Keep => Verdict::Held,
+                    Fate::Rest => Verdict::Resting,
+                    Fate::Transfer | Fate::Check => continue,
+                };
+                let mut entry = Entry::new(self.subdir, record.file.as_str(), verdict);
+                entry.bytes = record.size;
+                self.run.report.add(&entry)?;
+            }
+        }
+        // Looked at again within the hour at the latest; exact times would need another look-up.
+        let soon = clock::now_ms() + mirror_ledger::outcome::RETRY_AFTER_MS;
+        Ok((plan.totals.resting > 0).then_some(soon))
+    }
+
+    /// Brings the plan's builds to outcomes. `None`: a stop was asked for. Otherwise when the
+    /// earliest failure is due again.
+    async fn transfer(
+        &self,
+        plan: Arc<Plan>,
+        destination: &Arc<Destination>,
+        trust: Trust,
+        publisher: &mut Publisher<'_>,
+        summary: &mut SubdirSummary,
+    ) -> anyhow::Result<Option<Option<u64>>> {
+        if plan.work.is_empty() {
+            return Ok(Some(None));
+        }
+        self.may_push(destination, &plan.totals).await?;
+        let source = self.run.channel.file_url(self.subdir, "x")?.join(".")?;
+        let template = Template {
+            registry: self.run.options.registry.as_ref().map(ToString::to_string).unwrap_or_default(),
+            channel: self.run.channel.name.clone(),
+            subdir: self.subdir.to_owned(),
+            source,
+        };
+        let tags = (trust == Trust::FirstFill).then(|| Tags::new(destination, &self.layout));
+        let mut follow = Follow::new(self.run, plan, Arc::new(template), tags);
+        loop {
+            // Over a foreign index nothing is published before all it lists was looked for.
+            let until = match trust {
+                Trust::Foreign => tokio::time::Instant::now() + Duration::from_secs(u64::from(u32::MAX)),
+                _ => tokio::time::Instant::now() + self.run.options.publish_every,
+            };
+            match follow.next(until, summary).await? {
+                Followed::Complete => return Ok(Some(follow.retry_due_ms)),
+                Followed::Interrupted => return Ok(None),
+                Followed::TimeToPublish => {
+                    self.publish(publisher, summary).await?;
+                }
+            }
+        }
+    }
+
+    /// Pushes the first blob the mirror needs anyway, so that a refusal is known before anything is
+    /// downloaded.
+    async fn may_push(&self, destination: &Destination, totals: &Totals) -> anyhow::Result<()> {
+        let refused = match destination.ensure_config(&self.layout.index_repository()).await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.disposition() == Disposition::Denied => error,
+            Err(error) => return Err(error.into()),
+        };
+        if self.run.has_credentials {
+            return Err(anyhow::Error::new(refused).context("the registry refuses this login"));
+        }
+        tracing::debug!(%refused, "the registry wants a login");
+        Err(RunError::LoginNeeded {
+            registry: destination.host().to_owned(),
+            planned: SubdirSummary::planned(self.subdir, totals),
+        }
+        .into())
+    }
+
+    async fn publish(&self, publisher: &mut Publisher<'_>, summary: &mut SubdirSummary) -> anyhow::Result<Publication> {
+        let published = publisher.publish().await?;
+        summary.indexed = Some(publisher.state.records);
+        Ok(match published {
+            Published::Unchanged => Publication::Unchanged,
+            Published::Wrote => Publication::Published,
+            Published::WouldShrink { from, to } => {
+                tracing::error!(
+                    subdir = self.subdir,
+                    from,
+                    to,
+                    "the new index would list {to} records instead of {from}; nothing was published. If that is right, run again with --allow-shrink"
+                );
+                Publication::Refused
+            }
+        })
+    }
+
+    fn unchanged(&self, state: Option<&SubdirState>) -> SubdirSummary {
+        SubdirSummary {
+            subdir: self.subdir.to_owned(),
+            unchanged: true,
+            // At least one: the ledger remembers only when the first is due.
+            resting: u64::from(state.is_some_and(|state| state.retry_due_ms.is_some())),
+            indexed: state.map(|state| state.records),
+            publication: Publication::Unchanged,
+            ..SubdirSummary::default()
+        }
+    }
+}

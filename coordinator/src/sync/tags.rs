@@ -1,0 +1,61 @@
+//! Which tags a repository has, asked once a repository, while a registry is filled for the first time.
+//!
+//! There is no index yet that could say what is held; an earlier fill whose ledger was lost may have
+//! got far. One request a repository tells which builds are new for sure.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use mirror_channel::name::FileName;
+use mirror_oci::layout::SubdirLayout;
+use mirror_oci::{Destination, DestinationError};
+use mirror_queue::Task;
+use tokio::sync::OnceCell;
+
+/// Repositories remembered at once. Tasks come in the order of names, so few are asked for twice.
+const REMEMBERED: usize = 64;
+
+type Listed = Arc<OnceCell<HashSet<String>>>;
+
+/// The tags of the repositories that tasks lately asked for.
+pub(crate) struct Tags<'a> {
+    destination: &'a Destination,
+    layout: &'a SubdirLayout,
+    recent: Mutex<VecDeque<(String, Listed)>>,
+}
+
+impl<'a> Tags<'a> {
+    pub(crate) fn new(destination: &'a Destination, layout: &'a SubdirLayout) -> Self {
+        Self { destination, layout, recent: Mutex::default() }
+    }
+
+    /// Whether the tag of the task's build exists.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked.
+    pub(crate) async fn has(&self, task: &Task) -> Result<bool, DestinationError> {
+        let file = task.files.first().and_then(|file| file.file.parse::<FileName>().ok());
+        let Some(place) = file.and_then(|file| self.layout.package(&file).ok()) else { return Ok(true) };
+        let listed = self.slot(&place.repository);
+        let tags = listed
+            .get_or_try_init(|| async {
+                let tags = self.destination.tags(&place.repository).await?;
+                Ok::<_, DestinationError>(tags.into_iter().collect())
+            })
+            .await?;
+        Ok(tags.contains(&place.tag))
+    }
+
+    fn slot(&self, repository: &str) -> Listed {
+        let mut recent = self.recent.lock().expect("no panic under this lock");
+        if let Some((_, listed)) = recent.iter().find(|(name, _)| name == repository) {
+            return Arc::clone(listed);
+        }
+        if recent.len() == REMEMBERED {
+            recent.pop_front();
+        }
+        let listed = Listed::default();
+        recent.push_back((repository.to_owned(), Arc::clone(&listed)));
+        listed
+    }
+}

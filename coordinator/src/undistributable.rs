@@ -1,0 +1,55 @@
+//! conda-forge's list of packages that may not be passed on.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use futures::TryStreamExt as _;
+use mirror_channel::selection::parse_undistributable;
+use mirror_channel::source::Fetcher;
+use url::Url;
+
+/// The channel that has such a list.
+const CHANNEL: &str = "conda-forge";
+/// Where the list is kept.
+const LIST: &str = "https://raw.githubusercontent.com/conda-forge/repodata-tools/main/repodata_tools/metadata.json";
+/// The word that does without.
+const NONE: &str = "none";
+/// The list has some kilobytes.
+const MAX_LIST: usize = 4 << 20;
+
+/// The names that must not be mirrored. `given` is a URL, a file or `none`; without it, conda-forge's
+/// own list for conda-forge and none for other channels.
+///
+/// # Errors
+/// When the list cannot be had: mirroring what may not be passed on is worse than not mirroring.
+pub(crate) async fn names(channel: &str, given: Option<&str>, fetcher: &Fetcher) -> anyhow::Result<Vec<String>> {
+    let from = match given {
+        Some(NONE) => return Ok(Vec::new()),
+        Some(from) => from,
+        None if channel == CHANNEL || channel.starts_with("conda-forge/label/") => LIST,
+        None => return Ok(Vec::new()),
+    };
+    read(from, fetcher).await.with_context(|| {
+        format!(
+            "cannot read the list of packages of {channel} that may not be passed on ({}); give another place with \
+             --undistributable URL or FILE, or --undistributable none to mirror without it",
+            mirror_runtime::redact::text(from)
+        )
+    })
+}
+
+async fn read(from: &str, fetcher: &Fetcher) -> anyhow::Result<Vec<String>> {
+    let bytes = match Url::parse(from) {
+        Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => {
+            let mut bytes = Vec::new();
+            let mut stream = fetcher.open(&url).await?.bytes;
+            while let Some(chunk) = stream.try_next().await? {
+                anyhow::ensure!(bytes.len() + chunk.len() <= MAX_LIST, "it is larger than {MAX_LIST} bytes");
+                bytes.extend_from_slice(&chunk);
+            }
+            bytes
+        }
+        _ => tokio::fs::read(Path::new(from)).await?,
+    };
+    Ok(parse_undistributable(&bytes)?)
+}

@@ -1,0 +1,197 @@
+//! All the files of a publication, made from upstream's index in one go.
+//!
+//! Blocking; call it from a blocking task. Each file is hashed while it is written. The same input gives the same bytes.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufWriter, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use rattler_digest::{HashingWriter, Sha256};
+
+use crate::repodata::{Keep, Limits, RepodataError, Rewritten, rewrite};
+use crate::shards::{self, NewShard, ShardError};
+use crate::zst;
+
+/// The plain index.
+pub const JSON: &str = "repodata.json";
+/// The compressed index.
+pub const ZST: &str = "repodata.json.zst";
+/// The shard index.
+pub const SHARD_INDEX: &str = "repodata_shards.msgpack.zst";
+/// The shards to push, back to back; never published itself.
+pub const SHARD_PACK: &str = "shards.pack";
+
+/// A file that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The sha256 of its bytes.
+    pub sha256: [u8; 32],
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// The files of one publication.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexFiles {
+    /// `repodata.json`.
+    pub json: Artifact,
+    /// `repodata.json.zst`: the same bytes in one zstd frame that states their size.
+    pub zst: Artifact,
+    /// `repodata_shards.msgpack.zst`.
+    pub shard_index: Artifact,
+    /// The shards that were not known before.
+    pub shards: ShardPack,
+    /// The records that the index lists.
+    pub records: u64,
+    /// What was kept and left out.
+    pub rewritten: Rewritten,
+}
+
+/// Shards back to back in one file, so that many small ones need no file each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardPack {
+    /// The file that holds them.
+    pub pack: Artifact,
+    /// Where each one is.
+    pub new: Vec<NewShard>,
+    /// The shards that the shard index lists, new or known.
+    pub total: usize,
+}
+
+/// Why a publication could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// Upstream's index, or writing its filtered form.
+    #[error(transparent)]
+    Repodata(#[from] RepodataError),
+    /// The shards.
+    #[error(transparent)]
+    Shards(#[from] ShardError),
+    /// A file of the publication.
+    #[error("cannot {what} {path}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system answered.
+        source: io::Error,
+    },
+}
+
+/// Writes the index of `subdir` with the records that `keep` wants into the folder `dir`: plain, compressed (zstd level
+/// [`zst::LEVEL`]) and as shards, of which only those not in `known_shards` are written. `upstream` is read from its
+/// beginning; files of the same names in `dir` are replaced.
+///
+/// # Errors
+/// See [`IndexError`]. Files may then be there in part.
+pub fn build(
+    mut upstream: File,
+    keep: &dyn Fn(u64) -> Keep,
+    subdir: &str,
+    known_shards: &HashSet<[u8; 32]>,
+    dir: &Path,
+    limits: Limits,
+) -> Result<IndexFiles, IndexError> {
+    upstream
+        .rewind()
+        .map_err(|source| RepodataError::Read { offset: 0, source })?;
+    let mut json_out = Output::create(dir, JSON)?;
+    let rewritten = rewrite(&mut upstream, &mut json_out.writer, limits, keep)?;
+    let json = json_out.finish()?;
+
+    let reading = |source| IndexError::Io {
+        what: "read back",
+        path: json.path.clone(),
+        source,
+    };
+    let mut written = File::open(&json.path).map_err(reading)?;
+    let mut zst_out = Output::create(dir, ZST)?;
+    zst::compress(&mut written, json.size, &mut zst_out.writer).map_err(|source| {
+        IndexError::Io {
+            what: "compress the index into",
+            path: zst_out.path.clone(),
+            source,
+        }
+    })?;
+    let zst = zst_out.finish()?;
+
+    let mut pack_out = Output::create(dir, SHARD_PACK)?;
+    let shards = shards::build(&written, subdir, known_shards, &mut pack_out.writer, limits)?;
+    let pack = pack_out.finish()?;
+    let mut index_out = Output::create(dir, SHARD_INDEX)?;
+    index_out.write(&shards.index)?;
+    let shard_index = index_out.finish()?;
+
+    let shards = ShardPack {
+        pack,
+        new: shards.new,
+        total: shards.total,
+    };
+    Ok(IndexFiles {
+        json,
+        zst,
+        shard_index,
+        shards,
+        records: rewritten.records,
+        rewritten,
+    })
+}
+
+/// A file being written, hashed and counted on the way.
+struct Output {
+    path: PathBuf,
+    writer: BufWriter<HashingWriter<File, Sha256>>,
+}
+
+impl Output {
+    fn create(dir: &Path, name: &str) -> Result<Self, IndexError> {
+        let path = dir.join(name);
+        match File::create(&path) {
+            Ok(file) => Ok(Self {
+                path,
+                writer: BufWriter::with_capacity(256 << 10, HashingWriter::new(file)),
+            }),
+            Err(source) => Err(IndexError::Io {
+                what: "create",
+                path,
+                source,
+            }),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), IndexError> {
+        self.writer
+            .write_all(bytes)
+            .map_err(|source| IndexError::Io {
+                what: "write",
+                path: self.path.clone(),
+                source,
+            })
+    }
+
+    fn finish(self) -> Result<Artifact, IndexError> {
+        let Self { path, writer } = self;
+        let finished = writer
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)
+            .and_then(|hashing| {
+                let (file, sha256) = hashing.finalize();
+                Ok((file.metadata()?.len(), sha256.into()))
+            });
+        match finished {
+            Ok((size, sha256)) => Ok(Artifact { path, sha256, size }),
+            Err(source) => Err(IndexError::Io {
+                what: "finish",
+                path,
+                source,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+#![allow(clippy::unwrap_used)]
+use std::io::Write;
+
+use rattler_conda_types::RepoData;
+use rattler_conda_types::package::DistArchiveIdentifier;
+use rattler_digest::compute_file_digest;
+use serde_json::json;
+
+use super::*;
+use crate::repodata::empty;
+use crate::repodata::testing::{sample, text};
+
+fn upstream(json: &[u8]) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(json).unwrap();
+    file
+}
+
+fn key(file: &str) -> DistArchiveIdentifier {
+    file.parse().unwrap()
+}
+
+#[test]
+fn every_file_is_there_with_its_hash_and_rattler_reads_what_was_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut json = sample();
+    json["packages.conda"]["zlib-1.3-h_0.conda"]
+        .as_object_mut()
+        .unwrap()
+        .remove("sha256");
+    // Ordinals follow the file: the packages first, then packages.conda in order of their keys.
+    let keep = |ordinal| match ordinal {
+        0 => Keep::Drop,
+        4 => Keep::WithSha256([7; 32]),
+        _ => Keep::Keep,
+    };
+    let files = build(
+        upstream(&text(&json, true)),
+        &keep,
+        "linux-64",
+        &HashSet::new(),
+        dir.path(),
+        Limits::default(),
+    )
+    .unwrap();
+    for artifact in [
+        &files.json,
+        &files.zst,
+        &files.shard_index,
+        &files.shards.pack,
+    ] {
+        assert_eq!(
+            <[u8; 32]>::from(compute_file_digest::<Sha256>(&artifact.path).unwrap()),
+            artifact.sha256
+        );
+        assert_eq!(
+            std::fs::metadata(&artifact.path).unwrap().len(),
+            artifact.size
+        );
+    }
+    let plain = std::fs::read(&files.json.path).unwrap();
+    let compressed = std::fs::read(&files.zst.path).unwrap();
+    assert_eq!(
+        zstd::zstd_safe::get_frame_content_size(&compressed).unwrap(),
+        Some(plain.len() as u64)
+    );
+    assert_eq!(zstd::decode_all(&*compressed).unwrap(), plain);
+
+    let mut expected: RepoData = serde_json::from_value(json.clone()).unwrap();
+    let published = RepoData::from_path(&files.json.path).unwrap();
+    expected
+        .packages
+        .shift_remove(&key("_libgcc-1!2.0+cu1-0.tar.bz2"))
+        .unwrap();
+    expected.conda_packages[&key("zlib-1.3-h_0.conda")].sha256 = Some([7; 32].into());
+    expected.v3.whl.clear();
+    expected.info = published.info.clone();
+    assert_eq!(published, expected);
+    assert_eq!(published.info.unwrap().base_url, None);
+    assert_eq!(
+        (
+            files.records,
+            files.rewritten.dropped,
+            files.rewritten.not_mirrored
+        ),
+        (7, 1, 1)
+    );
+    assert_eq!((files.shards.new.len(), files.shards.total), (3, 3));
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let json = text(&sample(), false);
+    let hashes = || {
+        let dir = tempfile::tempdir().unwrap();
+        let files = build(
+            upstream(&json),
+            &|_| Keep::Keep,
+            "x",
+            &HashSet::new(),
+            dir.path(),
+            Limits::default(),
+        )
+        .unwrap();
+        [files.json, files.zst, files.shard_index, files.shards.pack]
+            .map(|artifact| artifact.sha256)
+    };
+    assert_eq!(hashes(), hashes());
+}
+
+#[test]
+fn a_channel_without_noarch_gets_an_empty_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = build(
+        upstream(&empty("noarch")),
+        &|_| Keep::Keep,
+        "noarch",
+        &HashSet::new(),
+        dir.path(),
+        Limits::default(),
+    )
+    .unwrap();
+    assert_eq!(
+        (files.records, files.shards.total, files.shards.pack.size),
+        (0, 0, 0)
+    );
+    assert_eq!(std::fs::read(&files.json.path).unwrap(), empty("noarch"));
+    assert!(
+        crate::shards::read_index(&std::fs::read(&files.shard_index.path).unwrap())
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_kept_record_that_is_none_fails_the_build_and_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let json = text(
+        &json!({"packages": {"a-1-0.tar.bz2": {"name": "b", "version": "1", "build": "0"}}}),
+        false,
+    );
+    let error = build(
+        upstream(&json),
+        &|_| Keep::Keep,
+        "x",
+        &HashSet::new(),
+        dir.path(),
+        Limits::default(),
+    )
+    .unwrap_err();
+    assert!(error.to_string().contains("a-1-0.tar.bz2"), "{error}");
+}

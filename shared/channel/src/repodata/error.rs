@@ -1,0 +1,107 @@
+//! What can be wrong with an index as a whole. What is wrong with one record is a
+//! [`RecordError`](super::RecordError) and stops nothing.
+
+use std::io;
+
+/// Why an index cannot be read or written. Offsets are bytes from the beginning of the JSON.
+#[derive(Debug, thiserror::Error)]
+pub enum RepodataError {
+    /// The file ends too early: an interrupted download, or a file still being written.
+    #[error("the repodata is cut off at byte {offset}, inside {inside}; fetch it again")]
+    CutOff {
+        /// Its length.
+        offset: u64,
+        /// What had begun.
+        inside: &'static str,
+    },
+    /// A web page: a login, an error, a directory listing.
+    #[error(
+        "expected repodata JSON and got a web page (byte {offset} is '<'); is the URL a conda channel, and does it need a login?"
+    )]
+    Html {
+        /// Where the page begins.
+        offset: u64,
+    },
+    /// Still compressed.
+    #[error("expected repodata JSON and got {format} data; it must be decompressed first")]
+    Compressed {
+        /// The format that its first bytes show.
+        format: &'static str,
+    },
+    /// Not JSON, or not of repodata's shape.
+    #[error("the repodata is broken at byte {offset}: expected {expected}, found {found}")]
+    Syntax {
+        /// Where.
+        offset: u64,
+        /// What should stand there.
+        expected: &'static str,
+        /// What does.
+        found: String,
+    },
+    /// The same key twice at the top level or in `v3`: readers would disagree on which one counts.
+    #[error("the repodata has the key {key:?} twice, again at byte {offset}")]
+    DuplicateKey {
+        /// The key.
+        key: String,
+        /// Where its second one begins.
+        offset: u64,
+    },
+    /// Nested deeper than allowed.
+    #[error("the repodata nests deeper than {limit} levels at byte {offset}")]
+    TooDeep {
+        /// Where the level begins.
+        offset: u64,
+        /// The limit.
+        limit: u32,
+    },
+    /// A key, record or value over its limit.
+    #[error("the repodata has {what} of more than {limit} bytes, beginning at byte {offset}")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// Where it begins.
+        offset: u64,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// More top-level keys than allowed.
+    #[error("the repodata has more than {limit} keys beside its records, at byte {offset}")]
+    TooManyKeys {
+        /// Where the one too many begins.
+        offset: u64,
+        /// The limit.
+        limit: usize,
+    },
+    /// A value to be copied is no valid JSON.
+    #[error("the repodata has an invalid value for {key:?} at byte {offset}: {source}")]
+    Value {
+        /// The key it belongs to.
+        key: String,
+        /// Where the value begins.
+        offset: u64,
+        /// What the parser said.
+        source: serde_json::Error,
+    },
+    /// The input could not be read.
+    #[error("cannot read the repodata at byte {offset}: {source}")]
+    Read {
+        /// How far it was read.
+        offset: u64,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// The output could not be written.
+    #[error("cannot write the filtered repodata: {0}")]
+    Write(#[source] io::Error),
+}
+
+impl RepodataError {
+    /// The text for a byte (or the end) that was found somewhere.
+    pub(super) fn found(byte: Option<u8>) -> String {
+        match byte {
+            None => "the end".to_owned(),
+            Some(byte) if byte.is_ascii_graphic() => format!("'{}'", byte as char),
+            Some(byte) => format!("byte 0x{byte:02x}"),
+        }
+    }
+}

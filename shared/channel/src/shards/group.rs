@@ -1,0 +1,96 @@
+//! Which records belong to which package name, as places in the file: a few bytes a record.
+
+use std::collections::HashMap;
+use std::fs::File;
+
+use crate::repodata::{Event, Limits, Positioned, Record, Scanner, Section, members};
+
+use super::ShardError;
+
+/// Where one record is. Sorted by this, the records of a name are together, in the order of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// An index into [`Groups::names`].
+    pub(super) name: u32,
+    pub(super) section: Section,
+    pub(super) len: u32,
+    pub(super) offset: u64,
+}
+
+/// The places of an index's records, and what its `info` has for the shard index.
+pub(super) struct Groups {
+    /// The package names, in lower case, in the order they were met.
+    pub(super) names: Vec<String>,
+    /// Sorted.
+    pub(super) places: Vec<Place>,
+    /// The members of `info` that the shard index repeats, with their raw values.
+    pub(super) info: Vec<(String, Vec<u8>)>,
+}
+
+/// The keys of `info` that clients of shards look for in the shard index.
+const SHARED_INFO: [&str; 3] = [
+    "repodata_revisions",
+    "channel_relations",
+    "virtual_package_detectors",
+];
+
+impl Groups {
+    /// Reads through the index once.
+    pub(super) fn of(json: &File, limits: Limits) -> Result<Self, ShardError> {
+        let mut scanner = Scanner::new(Positioned::new(json, 0), limits);
+        let mut numbers: HashMap<String, u32> = HashMap::new();
+        let mut groups = Self {
+            names: Vec::new(),
+            places: Vec::new(),
+            info: Vec::new(),
+        };
+        while let Some(event) = scanner.next()? {
+            match event {
+                Event::Record(entry) if entry.section.is_mirrored() => {
+                    let broken = |reason: String| ShardError::Record {
+                        key: entry.key.text.to_owned(),
+                        reason,
+                    };
+                    let record = Record::parse(entry.section, entry.key.text, entry.json)
+                        .map_err(|error| broken(error.to_string()))?;
+                    let name = record.file.name().to_ascii_lowercase();
+                    let number = match numbers.get(&name) {
+                        Some(number) => *number,
+                        None => {
+                            let number = u32::try_from(groups.names.len())
+                                .map_err(|_| broken("too many names".to_owned()))?;
+                            numbers.insert(name.clone(), number);
+                            groups.names.push(name);
+                            number
+                        }
+                    };
+                    let len = u32::try_from(entry.len)
+                        .map_err(|_| broken("the record is over 4 GiB".to_owned()))?;
+                    groups.places.push(Place {
+                        name: number,
+                        section: entry.section,
+                        len,
+                        offset: entry.offset,
+                    });
+                }
+                Event::Value { key, json, .. } if key.text == "info" && json.starts_with(b"{") => {
+                    let all = members(json).map_err(|source| ShardError::Convert {
+                        key: "info".to_owned(),
+                        source,
+                    })?;
+                    let shared = all
+                        .into_iter()
+                        .filter(|(key, _)| SHARED_INFO.contains(&&**key));
+                    groups.info = shared
+                        .map(|(key, value)| (key, value.get().as_bytes().to_vec()))
+                        .collect();
+                }
+                _ => {}
+            }
+        }
+        groups
+            .places
+            .sort_unstable_by_key(|place| (place.name, place.offset));
+        Ok(groups)
+    }
+}

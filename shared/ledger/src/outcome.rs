@@ -1,0 +1,189 @@
+//! What became of a file, and the rules for trusting, replacing and retrying it. All of it is
+//! decided from data alone.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::hex_digest;
+
+/// How long a failure of kind [`FailureKind::Retry`] or [`FailureKind::Permanent`] rests before
+/// another run tries again.
+pub const RETRY_AFTER_MS: u64 = 60 * 60 * 1000;
+
+/// What became of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileOutcome {
+    /// The destination holds it.
+    Done {
+        /// Of the bytes that the destination holds.
+        sha256: [u8; 32],
+        /// Only where the channel's record has nothing but an md5.
+        md5: Option<[u8; 16]>,
+        /// In bytes.
+        size: u64,
+    },
+    /// It could not be brought there.
+    Failed(Failure),
+}
+
+/// Why a file is not at the destination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Which sort of error it was.
+    pub kind: FailureKind,
+    /// The error's text.
+    pub cause: Cause,
+    /// Tries made in the run that gave up.
+    pub attempts: u32,
+    /// When it gave up, in milliseconds since 1970 UTC.
+    pub at_ms: u64,
+    /// The sha256 that the channel asked for, if it named one.
+    #[serde(with = "hex_digest", default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<[u8; 32]>,
+}
+
+/// The sorts of errors that a failure can end in; each is tried again on other terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FailureKind {
+    /// Might have passed, but all attempts were used up.
+    Retry,
+    /// The host refused the credentials.
+    Denied,
+    /// The file itself is at fault.
+    Permanent,
+    /// This machine was at fault (disk, permissions).
+    Local,
+}
+
+/// The text of an error, at most [`Cause::MAX`] bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Cause(String);
+
+/// An outcome with the number of the plan it was made under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// The plan's number.
+    pub plan: u64,
+    /// What became of the file.
+    pub outcome: FileOutcome,
+}
+
+/// What the channel says a file must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// The sha256, which alone decides where there is one.
+    pub sha256: Option<[u8; 32]>,
+    /// The md5, which decides together with the size where there is no sha256.
+    pub md5: Option<[u8; 16]>,
+    /// In bytes.
+    pub size: Option<u64>,
+}
+
+impl Cause {
+    /// Bytes a cause may have.
+    pub const MAX: usize = 1024;
+
+    /// Keeps as much of `text` as fits.
+    pub fn new(text: impl Into<String>) -> Self {
+        let mut text = text.into();
+        text.truncate(text.floor_char_boundary(Self::MAX));
+        Self(text)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FileOutcome {
+    /// Whether the destination holds the very file that is wanted. A record without any digest
+    /// can never be told done.
+    #[must_use]
+    pub fn is_done_as(&self, wanted: &Wanted) -> bool {
+        let Self::Done { sha256, md5, size } = self else {
+            return false;
+        };
+        match (wanted.sha256, wanted.md5) {
+            (Some(wanted), _) => *sha256 == wanted,
+            (None, Some(wanted_md5)) => {
+                *md5 == Some(wanted_md5) && wanted.size.is_none_or(|wanted| *size == wanted)
+            }
+            (None, None) => false,
+        }
+    }
+}
+
+impl Recorded {
+    /// Whether an outcome of `new_plan` may replace this one: a lower number never overwrites a
+    /// higher.
+    #[must_use]
+    pub fn yields_to(&self, new_plan: u64) -> bool {
+        new_plan >= self.plan
+    }
+
+    /// Whether this outcome settles a task of plan `task_plan` for the file `wanted`: its number is
+    /// not lower than the task's, or it is done with the task's digest and the task does not ask
+    /// for a probe.
+    #[must_use]
+    pub fn settles(&self, task_plan: u64, wanted: &Wanted, probe: bool) -> bool {
+        self.plan >= task_plan || (!probe && self.outcome.is_done_as(wanted))
+    }
+}
+
+impl Failure {
+    /// When a new run may try again, if the channel still asks for the same file. Denials and local
+    /// errors are tried at once: they are mended outside.
+    #[must_use]
+    pub fn due_at_ms(&self) -> u64 {
+        match self.kind {
+            FailureKind::Denied | FailureKind::Local => self.at_ms,
+            FailureKind::Retry | FailureKind::Permanent => {
+                self.at_ms.saturating_add(RETRY_AFTER_MS)
+            }
+        }
+    }
+
+    /// Whether a new run tries again now: always for denials and local errors, when the channel's
+    /// sha256 has changed, when the user says so, and else after [`RETRY_AFTER_MS`].
+    #[must_use]
+    pub fn due(&self, now_ms: u64, wanted_sha256: Option<&[u8; 32]>, retry_failed: bool) -> bool {
+        let at_once = matches!(self.kind, FailureKind::Denied | FailureKind::Local);
+        at_once
+            || retry_failed
+            || self.sha256.as_ref() != wanted_sha256
+            || now_ms >= self.due_at_ms()
+    }
+}
+
+impl From<String> for Cause {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<&str> for Cause {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<Cause> for String {
+    fn from(cause: Cause) -> Self {
+        cause.0
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+#[path = "outcome_tests.rs"]
+mod tests;

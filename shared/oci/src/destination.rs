@@ -1,0 +1,208 @@
+//! Where a mirror is written to: a registry or a folder, with the same operations.
+
+use std::io;
+use std::path::Path;
+
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _};
+use mirror_runtime::{Disposed, Disposition};
+use rattler_digest::digest::Digest as _;
+use tokio::io::AsyncWriteExt as _;
+use tokio_util::io::ReaderStream;
+
+use crate::folder::{Folder, FolderError, Put};
+use crate::manifest::Descriptor;
+use crate::registry::{Registry, RegistryError};
+use crate::{BlobStream, Body, Digest, Presence, Pushed, StoredManifest, layout, manifest};
+
+/// A registry or a folder of image layouts.
+#[derive(Debug)]
+pub enum Destination {
+    /// Over the network.
+    Registry(Registry),
+    /// On disk.
+    Folder(Folder),
+}
+
+/// A failed operation on a destination.
+#[derive(Debug, thiserror::Error)]
+pub enum DestinationError {
+    /// At a registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// In a folder.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A blob that is not what its digest says, or could not be stored here.
+    #[error("read blob {digest} of {repository}: {problem}")]
+    Blob {
+        /// The repository, without host.
+        repository: String,
+        /// The blob.
+        digest: Digest,
+        /// What is wrong.
+        problem: String,
+        /// Whether this machine is to blame.
+        local: bool,
+    },
+}
+
+impl DestinationError {
+    /// Whether a manifest was refused because it names a blob that is not there.
+    #[must_use]
+    pub fn is_blob_unknown(&self) -> bool {
+        match self {
+            Self::Registry(error) => error.is_blob_unknown(),
+            Self::Folder(error) => error.is_blob_unknown(),
+            Self::Blob { .. } => false,
+        }
+    }
+
+    /// Whether a login would help.
+    #[must_use]
+    pub fn wants_login(&self) -> bool {
+        matches!(self, Self::Registry(RegistryError::LoginNeeded { .. }))
+    }
+}
+
+impl Disposed for DestinationError {
+    fn disposition(&self) -> Disposition {
+        match self {
+            Self::Registry(error) => error.disposition(),
+            Self::Folder(error) => error.disposition(),
+            Self::Blob { local: true, .. } => Disposition::Local,
+            Self::Blob { local: false, .. } => Disposition::Retry,
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, DestinationError>;
+
+impl Destination {
+    /// `host[:port]`; empty for a folder.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        match self {
+            Self::Registry(registry) => registry.host(),
+            Self::Folder(_) => "",
+        }
+    }
+
+    /// The manifest at a tag or digest, if there is one.
+    ///
+    /// # Errors
+    /// When the destination cannot be asked.
+    pub async fn manifest(&self, repository: &str, reference: &str) -> Result<Option<StoredManifest>> {
+        match self {
+            Self::Registry(registry) => Ok(registry.manifest(repository, reference).await?),
+            Self::Folder(folder) => Ok(folder.manifest(repository, reference).await?),
+        }
+    }
+
+    /// All tags of a repository; empty when there is no such repository.
+    ///
+    /// # Errors
+    /// When the destination cannot be asked.
+    pub async fn tags(&self, repository: &str) -> Result<Vec<String>> {
+        match self {
+            Self::Registry(registry) => Ok(registry.tags(repository).await?.unwrap_or_default()),
+            Self::Folder(folder) => Ok(folder.tags(repository).await?),
+        }
+    }
+
+    /// Pushes a blob, looking for it first where it may be there.
+    ///
+    /// # Errors
+    /// When it is refused or cannot be stored.
+    pub async fn push_blob(&self, repository: &str, digest: &Digest, body: &Body, presence: Presence) -> Result<Pushed> {
+        match self {
+            Self::Registry(registry) => Ok(registry.push_blob(repository, digest, body, presence).await?),
+            Self::Folder(folder) => match folder.put_blob(repository, digest, body).await? {
+                Put::Written => Ok(Pushed::Sent),
+                Put::Present => Ok(Pushed::Present),
+            },
+        }
+    }
+
+    /// Sees to it that `repository` has the config blob; asks nothing where it is known to.
+    ///
+    /// # Errors
+    /// When it is refused or cannot be stored.
+    pub async fn ensure_config(&self, repository: &str) -> Result<()> {
+        match self {
+            Self::Registry(registry) => Ok(registry.ensure_config(repository).await?),
+            Self::Folder(folder) => {
+                let body = Body::Memory(Bytes::from_static(layout::CONFIG_BYTES));
+                folder.put_blob(repository, &manifest::config().digest, &body).await?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Forgets that `repository` is known to have the config blob.
+    pub fn forget_config(&self, repository: &str) {
+        if let Self::Registry(registry) = self {
+            registry.forget_config(repository);
+        }
+    }
+
+    /// Puts a manifest at a tag.
+    ///
+    /// # Errors
+    /// When it is refused ([`DestinationError::is_blob_unknown`]) or cannot be stored.
+    pub async fn put_manifest(&self, repository: &str, tag: &str, bytes: &Bytes) -> Result<Digest> {
+        match self {
+            Self::Registry(registry) => Ok(registry.put_manifest(repository, tag, bytes).await?),
+            Self::Folder(folder) => Ok(folder.put_manifest(repository, tag, bytes).await?),
+        }
+    }
+
+    /// Copies a blob into a new file in `dir` and verifies size and digest on the way.
+    ///
+    /// # Errors
+    /// When it is not there, is not what its descriptor says, or cannot be stored.
+    pub async fn fetch_blob(&self, repository: &str, blob: &Descriptor, dir: &Path) -> Result<tempfile::NamedTempFile> {
+        let failed = |problem: String, local| DestinationError::Blob {
+            repository: repository.to_owned(),
+            digest: blob.digest,
+            problem,
+            local,
+        };
+        let local = |error: io::Error| failed(error.to_string(), true);
+        let mut bytes = self.read_blob(repository, &blob.digest).await?;
+        let target = tempfile::NamedTempFile::new_in(dir).map_err(local)?;
+        let mut file = tokio::fs::File::create(target.path()).await.map_err(local)?;
+        let mut sha256 = rattler_digest::Sha256::new();
+        let mut size = 0;
+        while let Some(chunk) = bytes.next().await {
+            let chunk = chunk.map_err(|error| failed(error.to_string(), false))?;
+            size += chunk.len() as u64;
+            if size > blob.size {
+                return Err(failed(format!("it is longer than the {} bytes its manifest says", blob.size), false));
+            }
+            sha256.update(&chunk);
+            file.write_all(&chunk).await.map_err(local)?;
+        }
+        file.flush().await.map_err(local)?;
+        let got = Digest::from_sha256(sha256.finalize().into());
+        if got != blob.digest || size != blob.size {
+            return Err(failed(format!("{size} bytes with digest {got} came"), false));
+        }
+        Ok(target)
+    }
+
+    async fn read_blob(&self, repository: &str, digest: &Digest) -> Result<BlobStream> {
+        match self {
+            Self::Registry(registry) => Ok(registry.read_blob(repository, digest).await?),
+            Self::Folder(folder) => match folder.open_blob(repository, digest).await? {
+                Some((_, file)) => Ok(ReaderStream::with_capacity(file, 64 * 1024).into_stream().boxed()),
+                None => Err(DestinationError::Blob {
+                    repository: repository.to_owned(),
+                    digest: *digest,
+                    problem: "it is not there".to_owned(),
+                    local: false,
+                }),
+            },
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Blobs: is it there, push it, mount it, read it.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use futures::TryStreamExt as _;
+use mirror_runtime::Disposed as _;
+use reqwest::header::{CONTENT_LENGTH, LOCATION};
+use reqwest::{Method, Response, StatusCode};
+use url::Url;
+
+use super::Registry;
+use super::auth::Access;
+use super::error::RegistryError;
+use super::send::Request;
+use crate::body::Body;
+use crate::digest::Digest;
+use crate::{Presence, Pushed};
+
+const OCTETS: &str = "application/octet-stream";
+
+impl Registry {
+    /// The size of a blob, if the repository has it.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked.
+    pub async fn blob_size(&self, repository: &str, digest: &Digest) -> Result<Option<u64>, RegistryError> {
+        const ACTION: &str = "look for a blob";
+        let url = self.url(&format!("{repository}/blobs/{digest}"));
+        let response = self.send(Request::new(ACTION, Method::HEAD, url, repository, Access::Push)).await?;
+        match response.status() {
+            StatusCode::OK => {
+                let length = response.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+                // A registry that hides the length has the blob all the same.
+                Ok(Some(length.and_then(|text| text.parse().ok()).unwrap_or(u64::MAX)))
+            }
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(self.answered(ACTION, repository, response).await),
+        }
+    }
+
+    /// Pushes a blob; looks for it first where it may be there. A failed upload is looked for, and
+    /// then tried anew, a few times.
+    ///
+    /// # Errors
+    /// When the registry refuses it, or the tries are used up.
+    pub async fn push_blob(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        body: &Body,
+        presence: Presence,
+    ) -> Result<Pushed, RegistryError> {
+        let mut presence = presence;
+        let mut delays = few_tries();
+        loop {
+            let tried = self.try_push(repository, digest, body, presence).await;
+            match tried {
+                Err(error) if error.is_transient() => {
+                    let Some(delay) = delays.next() else { return Err(error) };
+                    tracing::debug!(repository, %digest, %error, "upload failed, trying again");
+                    // The registry may have it although the answer did not arrive.
+                    presence = Presence::Unknown;
+                    tokio::time::sleep(delay).await;
+                }
+                settled => return settled,
+            }
+        }
+    }
+
+    async fn try_push(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        body: &Body,
+        presence: Presence,
+    ) -> Result<Pushed, RegistryError> {
+        if presence == Presence::Unknown {
+            let size = self.blob_size(repository, digest).await?;
+            if size == Some(body.len()) || size == Some(u64::MAX) {
+                return Ok(Pushed::Present);
+            }
+        }
+        let session = self.start_upload(repository, &[]).await?;
+        self.finish_upload(repository, digest, body, session).await?;
+        Ok(Pushed::Sent)
+    }
+
+    /// Makes a blob of `from` appear in `repository` without sending it; where the registry does
+    /// not mount, its upload session is used.
+    pub(super) async fn mount_or_push(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        body: &Body,
+        from: &str,
+    ) -> Result<Pushed, RegistryError> {
+        let digest_text = digest.to_string();
+        let query = [("mount", digest_text.as_str()), ("from", from)];
+        match self.start_upload(repository, &query).await? {
+            Session::Done => Ok(Pushed::Present),
+            session => {
+                self.finish_upload(repository, digest, body, session).await?;
+                Ok(Pushed::Sent)
+            }
+        }
+    }
+
+    async fn start_upload(&self, repository: &str, query: &[(&str, &str)]) -> Result<Session, RegistryError> {
+        const ACTION: &str = "start an upload";
+        let mut url = self.url(&format!("{repository}/blobs/uploads/"));
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let response = self.send(Request::new(ACTION, Method::POST, url, repository, Access::Push)).await?;
+        match response.status() {
+            StatusCode::CREATED if !query.is_empty() => Ok(Session::Done),
+            StatusCode::ACCEPTED => Ok(Session::At(self.location(ACTION, repository, &response)?)),
+            _ => Err(self.answered(ACTION, repository, response).await),
+        }
+    }
+
+    async fn finish_upload(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        body: &Body,
+        session: Session,
+    ) -> Result<(), RegistryError> {
+        const ACTION: &str = "upload a blob";
+        let Session::At(mut url) = session else { return Ok(()) };
+        // Whatever the session's query holds is the registry's and stays.
+        url.query_pairs_mut().append_pair("digest", &digest.to_string());
+        let request = Request::new(ACTION, Method::PUT, url, repository, Access::Push).with_body(OCTETS, body);
+        let response = self.send(request).await?;
+        match response.status() {
+            StatusCode::CREATED | StatusCode::NO_CONTENT | StatusCode::OK => Ok(()),
+            _ => Err(self.answered(ACTION, repository, response).await),
+        }
+    }
+
+    /// `Location` resolved against the URL that answered.
+    fn location(&self, action: &'static str, repository: &str, response: &Response) -> Result<Url, RegistryError> {
+        let header = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        header
+            .and_then(|location| response.url().join(location).ok())
+            .filter(|url| matches!(url.scheme(), "http" | "https"))
+            .ok_or_else(|| self.protocol(action, repository, "the answer has no usable Location"))
+    }
+
+    /// Reads a blob as a stream of its bytes, unverified: the caller hashes what arrives.
+    ///
+    /// # Errors
+    /// When the registry does not have it or cannot be asked.
+    pub async fn read_blob(
+        &self,
+        repository: &str,
+        digest: &Digest,
+    ) -> Result<crate::BlobStream, RegistryError> {
+        const ACTION: &str = "read a blob";
+        let url = self.url(&format!("{repository}/blobs/{digest}"));
+        let response = self.send(Request::new(ACTION, Method::GET, url, repository, Access::Pull)).await?;
+        if response.status() != StatusCode::OK {
+            return Err(self.answered(ACTION, repository, response).await);
+        }
+        Ok(Box::pin(response.bytes_stream().map_err(std::io::Error::other)))
+    }
+}
+
+enum Session {
+    /// Mounted: nothing to send.
+    Done,
+    /// Where the bytes go.
+    At(Url),
+}
+
+/// The delays between tries of one request: short ones, the queue's delays follow when they are used up.
+pub(super) fn few_tries() -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::new()
+        .with_min_delay(Duration::from_millis(200))
+        .with_factor(3.0)
+        .with_max_times(3)
+        .with_jitter()
+        .build()
+}

@@ -1,0 +1,96 @@
+//! A thin client of OCI registries that spends as few requests as pushing needs.
+//!
+//! Every request waits for the host's budget; a plea for patience parks the host; a 401 is
+//! answered once; transient failures are tried a few times. What is left is an error with one
+//! disposition.
+
+mod address;
+mod auth;
+mod blobs;
+mod challenge;
+mod config;
+mod error;
+mod manifests;
+mod send;
+mod throttle;
+
+pub use address::{Address, AddressError, RegistryAddress};
+pub use auth::Credentials;
+pub use error::RegistryError;
+pub use throttle::retry_after;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mirror_runtime::HostBudget;
+use reqwest::Response;
+use url::Url;
+
+/// One registry, shared by all who push to it.
+#[derive(Debug)]
+pub struct Registry {
+    base: Url,
+    host: String,
+    http: reqwest::Client,
+    auth: auth::Auth,
+    budget: Arc<dyn HostBudget>,
+    configs: config::Configs,
+}
+
+impl Registry {
+    /// A client of the registry at `address`.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be set up (no TLS roots, a bad proxy setting).
+    pub fn new(
+        address: &RegistryAddress,
+        credentials: Option<Credentials>,
+        budget: Arc<dyn HostBudget>,
+    ) -> Result<Self, reqwest::Error> {
+        // No decoding, whatever other crates switch on: digests are of the bytes as sent.
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("conda-oci/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(Duration::from_secs(10))
+            .read_timeout(Duration::from_secs(60))
+            .redirect(reqwest::redirect::Policy::limited(5))
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
+            .build()?;
+        let host = address.host();
+        Ok(Self {
+            base: address.base.clone(),
+            auth: auth::Auth::new(&address.base, host.clone(), credentials, http.clone(), Arc::clone(&budget)),
+            host,
+            http,
+            budget,
+            configs: config::Configs::default(),
+        })
+    }
+
+    /// `host[:port]`.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    fn url(&self, path: &str) -> Url {
+        self.base
+            .join(&format!("v2/{path}"))
+            .expect("repository, tag and digest are checked texts without URL syntax")
+    }
+
+    fn protocol(&self, action: &'static str, repository: &str, problem: &str) -> RegistryError {
+        RegistryError::Protocol {
+            action,
+            host: self.host.clone(),
+            repository: repository.to_owned(),
+            problem: problem.to_owned(),
+        }
+    }
+
+    async fn answered(&self, action: &'static str, repository: &str, response: Response) -> RegistryError {
+        send::answered(action, &self.host, repository, response).await
+    }
+}

@@ -1,0 +1,17 @@
+//! What every part of the mirror stands on: dispositions of errors, request budgets per host,
+//! redaction of secrets, shutdown, the log, and fail points for crash tests.
+//!
+//! Nothing here knows of conda, OCI, queues or ledgers.
+
+pub mod clock;
+pub mod disposition;
+pub mod fail_point;
+pub mod host_budget;
+pub mod redact;
+pub mod shutdown;
+pub mod telemetry;
+
+pub use disposition::{Disposed, Disposition};
+pub use host_budget::{HostBudget, MemoryHostBudget, RequestKind};
+pub use redact::Secret;
+pub use shutdown::Shutdown;

@@ -1,0 +1,137 @@
+//! The launcher against the real server.
+#![allow(clippy::unwrap_used)]
+
+use super::{DockerRegistry, DockerRegistryOptions, RealRegistry, program, skopeo};
+use crate::fake_registry::sha256_digest;
+use crate::judge::Judge;
+use crate::tls::TestCa;
+
+const REPODATA: &str = "application/vnd.conda.repodata.v1+json";
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+async fn push(client: &reqwest::Client, base: &str, repository: &str, bytes: &'static str) {
+    let uploads = format!("{base}/v2/{repository}/blobs/uploads/");
+    let started = client
+        .post(uploads)
+        .send()
+        .await
+        .unwrap()
+        .error_for_status()
+        .unwrap();
+    let location = started.headers()["location"].to_str().unwrap();
+    let mut url = started.url().join(location).unwrap();
+    url.query_pairs_mut()
+        .append_pair("digest", &sha256_digest(bytes.as_bytes()));
+    client
+        .put(url)
+        .body(bytes)
+        .send()
+        .await
+        .unwrap()
+        .error_for_status()
+        .unwrap();
+}
+
+fn manifest() -> serde_json::Value {
+    serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": {
+            "mediaType": "application/vnd.unknown.config.v1+json",
+            "digest": sha256_digest(b"{}"), "size": 2,
+        },
+        "layers": [{"mediaType": REPODATA, "digest": sha256_digest(b"{\"a\":1}"), "size": 7}],
+    })
+}
+
+#[tokio::test]
+async fn the_judge_reads_from_a_real_registry() {
+    let registry = RealRegistry::start().await.unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let repository = format!("{}/c/noarch/repodata.json", registry.namespace());
+    push(&client, registry.url(), &repository, "{}").await;
+    push(&client, registry.url(), &repository, "{\"a\":1}").await;
+    let url = format!("{}/v2/{repository}/manifests/latest", registry.url());
+    let put = client
+        .put(url)
+        .header("content-type", MANIFEST)
+        .body(manifest().to_string());
+    assert_eq!(put.send().await.unwrap().status(), 201);
+    let judge = Judge::new(registry.addr()).await.unwrap();
+    assert_eq!(judge.get(&repository).await.unwrap(), "{\"a\":1}");
+}
+
+#[tokio::test]
+async fn what_was_pushed_survives_a_restart() {
+    let mut registry = DockerRegistry::launch().await.unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    push(&client, &registry.url(), "a", "{}").await;
+    let url = format!("{}/v2/a/blobs/{}", registry.url(), sha256_digest(b"{}"));
+    registry.stop();
+    assert!(client.get(&url).send().await.is_err());
+    registry.restart().await.unwrap();
+    assert_eq!(
+        client.get(&url).send().await.unwrap().text().await.unwrap(),
+        "{}"
+    );
+    assert!(registry.storage().join("docker/registry/v2").is_dir());
+}
+
+#[tokio::test]
+async fn login_and_tls_are_asked_for() {
+    let ca = TestCa::new();
+    let options = DockerRegistryOptions {
+        login: Some(("me", "pw")),
+        tls: Some(&ca),
+    };
+    let registry = DockerRegistry::launch_with(&options).await.unwrap();
+    let root = reqwest::Certificate::from_pem(ca.pem().as_bytes()).unwrap();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only([root])
+        .build()
+        .unwrap();
+    let url = format!("{}/v2/", registry.url());
+    assert!(url.starts_with("https://"));
+    assert_eq!(client.get(&url).send().await.unwrap().status(), 401);
+    let login = client
+        .get(&url)
+        .basic_auth("me", Some("pw"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(login.status(), 200);
+}
+
+#[tokio::test]
+async fn skopeo_reads_an_image_layout() {
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = folder.path().join("blobs/sha256");
+    std::fs::create_dir_all(&blobs).unwrap();
+    let manifest = manifest().to_string();
+    let digest = sha256_digest(manifest.as_bytes());
+    std::fs::write(blobs.join(&digest["sha256:".len()..]), &manifest).unwrap();
+    std::fs::write(
+        folder.path().join("oci-layout"),
+        r#"{"imageLayoutVersion":"1.0.0"}"#,
+    )
+    .unwrap();
+    let index = serde_json::json!({"schemaVersion": 2, "manifests": [{
+        "mediaType": MANIFEST, "digest": digest, "size": manifest.len(),
+        "annotations": {"org.opencontainers.image.ref.name": "1.0-0"},
+    }]});
+    std::fs::write(folder.path().join("index.json"), index.to_string()).unwrap();
+    let reference = format!("oci:{}:1.0-0", folder.path().display());
+    assert_eq!(
+        skopeo::inspect_raw(&reference).await.unwrap(),
+        manifest.as_bytes()
+    );
+    let missing = format!("oci:{}:2.0-0", folder.path().display());
+    assert!(skopeo::inspect_raw(&missing).await.is_err());
+}
+
+#[test]
+fn a_missing_program_names_the_way_to_get_it() {
+    let missing = program("no-such-registry").unwrap_err().to_string();
+    assert!(missing.contains("./tests/run"), "{missing}");
+}

@@ -1,0 +1,39 @@
+//! What every slot of a worker shares.
+
+use std::sync::Arc;
+
+use mirror_channel::source::Fetcher;
+use mirror_ledger::{Claims, Outcomes};
+use mirror_oci::Destination;
+use mirror_queue::TaskQueue;
+
+use crate::activity::Activity;
+use crate::extract::InfoLimits;
+use crate::spool::Spool;
+
+/// Everything a task needs to be done. One for all slots.
+#[derive(Debug)]
+pub struct Context {
+    /// Where tasks come from.
+    pub queue: Arc<dyn TaskQueue>,
+    /// Where outcomes are kept.
+    pub outcomes: Arc<dyn Outcomes>,
+    /// Who works on what.
+    pub claims: Arc<dyn Claims>,
+    /// Where packages go.
+    pub destination: Arc<Destination>,
+    /// Path components of the destination before the channel; may be empty.
+    pub namespace: String,
+    /// Where packages come from.
+    pub fetcher: Arc<Fetcher>,
+    /// Room for files in transit.
+    pub spool: Spool,
+    /// Bounds on what a package may unpack to.
+    pub limits: InfoLimits,
+    /// What is going on, for display.
+    pub activity: Arc<Activity>,
+    /// Tries of a build within one plan.
+    pub attempts: u32,
+    /// This worker's name in claims.
+    pub name: String,
+}

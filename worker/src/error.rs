@@ -1,0 +1,100 @@
+//! What can go wrong with one file of a task.
+
+use mirror_channel::source::SourceError;
+use mirror_ledger::{Failure, FailureKind};
+use mirror_oci::DestinationError;
+use mirror_runtime::{Disposed, Disposition};
+
+use crate::extract::ExtractError;
+use crate::spool::SpoolError;
+
+/// Why a file was not brought to the destination in this try.
+#[derive(Debug, thiserror::Error)]
+pub enum TransferError {
+    /// The channel did not give it.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The channel gave something else than its record says.
+    #[error("{url}: {problem}; the channel's index and its files disagree, or a cache on the way is stale")]
+    Mismatch {
+        /// What was downloaded, redacted.
+        url: String,
+        /// What differs.
+        problem: String,
+    },
+    /// The channel's index lists a file that it does not have.
+    #[error("{url}: not there (404, asked twice), although the channel's index lists it")]
+    Missing {
+        /// What was asked for, redacted.
+        url: String,
+    },
+    /// The record has no hash to verify against.
+    #[error("{file}: its record has neither sha256 nor md5, so nothing can vouch for its bytes")]
+    Unverifiable {
+        /// The file.
+        file: String,
+    },
+    /// It is no package, or one past the limits.
+    #[error("{file}: {source}")]
+    Extract {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        source: ExtractError,
+    },
+    /// No room or no disk.
+    #[error("{file}: {source}")]
+    Spool {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        source: SpoolError,
+    },
+    /// The destination did not take it.
+    #[error(transparent)]
+    Destination(#[from] DestinationError),
+    /// Listed by an index that somebody else wrote, and not there.
+    #[error("{file}: listed by the published index, and the registry does not hold it")]
+    NotHeld {
+        /// The file.
+        file: String,
+    },
+    /// Its worker died each time it was tried.
+    #[error("{file}: given up after {attempts} tries that ended with the worker's death")]
+    Poison {
+        /// The file.
+        file: String,
+        /// How many.
+        attempts: u32,
+    },
+}
+
+impl Disposed for TransferError {
+    fn disposition(&self) -> Disposition {
+        match self {
+            Self::Source(error) => error.disposition(),
+            Self::Mismatch { .. } => Disposition::Retry,
+            Self::Missing { .. }
+            | Self::Unverifiable { .. }
+            | Self::NotHeld { .. }
+            | Self::Poison { .. } => Disposition::Permanent,
+            Self::Extract { source, .. } => source.disposition(),
+            Self::Spool { source, .. } => source.disposition(),
+            Self::Destination(error) => error.disposition(),
+        }
+    }
+}
+
+impl TransferError {
+    /// What the ledger keeps of this error.
+    #[must_use]
+    pub fn failure(&self, attempts: u32, at_ms: u64, wanted: Option<[u8; 32]>) -> Failure {
+        let kind = match self.disposition() {
+            Disposition::Denied => FailureKind::Denied,
+            Disposition::Local => FailureKind::Local,
+            Disposition::Permanent => FailureKind::Permanent,
+            Disposition::Retry | Disposition::Throttled { .. } | Disposition::Cancelled => FailureKind::Retry,
+        };
+        Failure { kind, cause: self.to_string().into(), attempts, at_ms, sha256: wanted }
+    }
+}

@@ -1,0 +1,170 @@
+//! Downloads one file: hash and size checked on the way, small ones in memory, large ones spooled.
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use bytes::BytesMut;
+use futures::StreamExt as _;
+use mirror_channel::source::{Fetcher, Opened, SourceError};
+use mirror_oci::Body;
+use mirror_oci::package::Wanted;
+use mirror_runtime::{Disposed as _, fail_point, redact};
+use rattler_digest::digest::Digest as _;
+use rattler_digest::{Md5, Sha256};
+use std::time::Duration;
+use tokio::io::{AsyncWriteExt as _, BufWriter};
+use url::Url;
+
+use crate::activity::InFlight;
+use crate::error::TransferError;
+use crate::spool::{Reservation, Spool, SpoolError};
+
+/// Files up to this size never touch the disk.
+const IN_MEMORY: u64 = 256 * 1024;
+/// How much is gathered before it is written to the spool.
+const WRITE_CHUNK: usize = 256 * 1024;
+
+/// A file that is what its record says.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub body: Body,
+    pub sha256: [u8; 32],
+    pub md5: [u8; 16],
+    /// Holds the spooled file; dropped, its room is free again.
+    _reservation: Option<Reservation>,
+}
+
+/// Downloads `wanted` from `url`. A transient failure, a wrong hash included, is tried twice more at
+/// once: a second edge of a CDN often has the right bytes.
+pub(crate) async fn fetch(
+    fetcher: &Fetcher,
+    spool: &Spool,
+    url: &Url,
+    wanted: &Wanted,
+    progress: &InFlight,
+) -> Result<Fetched, TransferError> {
+    if wanted.sha256.is_none() && wanted.md5.is_none() {
+        return Err(TransferError::Unverifiable { file: wanted.file.as_str().to_owned() });
+    }
+    let mut delays = ExponentialBuilder::new()
+        .with_min_delay(Duration::from_millis(200))
+        .with_max_times(2)
+        .with_jitter()
+        .build();
+    let mut missing = 0;
+    loop {
+        let error = match fetch_once(fetcher, spool, url, wanted, progress).await {
+            Ok(fetched) => return Ok(fetched),
+            Err(error) => error,
+        };
+        if matches!(&error, TransferError::Source(SourceError::NotFound { .. })) {
+            missing += 1;
+            if missing == 2 {
+                return Err(TransferError::Missing { url: redact::url(url) });
+            }
+        }
+        let delay = error.is_transient().then(|| delays.next()).flatten();
+        let Some(delay) = delay else { return Err(error) };
+        tracing::debug!(%error, "download failed, trying again");
+        progress.restart();
+        tokio::time::sleep(delay).await;
+    }
+}
+
+async fn fetch_once(
+    fetcher: &Fetcher,
+    spool: &Spool,
+    url: &Url,
+    wanted: &Wanted,
+    progress: &InFlight,
+) -> Result<Fetched, TransferError> {
+    let small = wanted.size.is_some_and(|size| size <= IN_MEMORY);
+    // Room first, connection second: a download must not idle while it waits for the disk.
+    let spooled = |source| TransferError::Spool { file: wanted.file.as_str().to_owned(), source };
+    let reservation = match small {
+        true => None,
+        false => Some(spool.reserve(wanted.size).await.map_err(spooled)?),
+    };
+    let Opened { mut bytes, .. } = fetcher.open(url).await?;
+    let limit = wanted.size.unwrap_or(spool.budget());
+    let (mut sha256, mut md5, mut size) = (Sha256::new(), Md5::new(), 0_u64);
+    let mut sink = Sink::open(reservation, spool).await.map_err(spooled)?;
+    while let Some(chunk) = bytes.next().await {
+        let chunk = chunk?;
+        size += chunk.len() as u64;
+        if size > limit {
+            return Err(mismatch(url, format!("longer than the {limit} bytes expected")));
+        }
+        sha256.update(&chunk);
+        md5.update(&chunk);
+        sink.write(&chunk).await.map_err(spooled)?;
+        progress.advance(chunk.len() as u64);
+        fail_point::hit("mid-download").await;
+    }
+    let (sha256, md5): ([u8; 32], [u8; 16]) = (sha256.finalize().into(), md5.finalize().into());
+    verify(url, wanted, size, sha256, md5)?;
+    let (body, reservation) = sink.finish(size).await.map_err(spooled)?;
+    Ok(Fetched { body, sha256, md5, _reservation: reservation })
+}
+
+fn verify(url: &Url, wanted: &Wanted, size: u64, sha256: [u8; 32], md5: [u8; 16]) -> Result<(), TransferError> {
+    if let Some(expected) = wanted.size.filter(|expected| *expected != size) {
+        return Err(mismatch(url, format!("{size} bytes came, its record says {expected}")));
+    }
+    match (wanted.sha256, wanted.md5) {
+        (Some(expected), _) if expected != sha256 => Err(mismatch(
+            url,
+            format!("sha256 is {}, its record says {}", hex::encode(sha256), hex::encode(expected)),
+        )),
+        (None, Some(expected)) if expected != md5 => {
+            Err(mismatch(url, format!("md5 is {}, its record says {}", hex::encode(md5), hex::encode(expected))))
+        }
+        (None, Some(_)) => {
+            tracing::warn!(url = redact::url(url), "its record has only an md5, which is no proof against malice");
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn mismatch(url: &Url, problem: String) -> TransferError {
+    TransferError::Mismatch { url: redact::url(url), problem }
+}
+
+/// Where the bytes go while they arrive.
+enum Sink {
+    Memory(BytesMut),
+    File { file: BufWriter<tokio::fs::File>, reservation: Reservation, dir: std::path::PathBuf },
+}
+
+impl Sink {
+    async fn open(reservation: Option<Reservation>, spool: &Spool) -> Result<Self, SpoolError> {
+        let Some(reservation) = reservation else { return Ok(Self::Memory(BytesMut::new())) };
+        let dir = spool.dir().to_path_buf();
+        let file = tokio::fs::File::create(reservation.path())
+            .await
+            .map_err(|source| SpoolError::Io { path: dir.clone(), source })?;
+        Ok(Self::File { file: BufWriter::with_capacity(WRITE_CHUNK, file), reservation, dir })
+    }
+
+    async fn write(&mut self, chunk: &[u8]) -> Result<(), SpoolError> {
+        match self {
+            Self::Memory(buffer) => {
+                buffer.extend_from_slice(chunk);
+                Ok(())
+            }
+            Self::File { file, dir, .. } => {
+                let written = file.write_all(chunk).await;
+                written.map_err(|source| SpoolError::Io { path: dir.clone(), source })
+            }
+        }
+    }
+
+    async fn finish(self, size: u64) -> Result<(Body, Option<Reservation>), SpoolError> {
+        match self {
+            Self::Memory(buffer) => Ok((Body::Memory(buffer.freeze()), None)),
+            Self::File { mut file, reservation, dir } => {
+                file.flush().await.map_err(|source| SpoolError::Io { path: dir, source })?;
+                Ok((Body::file(reservation.path(), size), Some(reservation)))
+            }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The worker: takes one build at a time from the queue to files at the destination.
+//!
+//! Stateless but for its spool. What it promises: nothing is pushed whose bytes differ from the
+//! channel's record; a task is acknowledged only when each file has an outcome or a copy of the task
+//! is in the queue; doing a task twice, or by two workers at once, ends the same.
+
+mod activity;
+mod context;
+mod denials;
+mod error;
+pub mod extract;
+mod fetch;
+mod hold;
+mod service;
+pub mod spool;
+mod steps;
+mod transfer;
+
+pub use activity::{Activity, Transferring};
+pub use context::Context;
+pub use error::TransferError;
+pub use service::{Options, Worker, WorkerError};

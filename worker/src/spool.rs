@@ -1,0 +1,161 @@
+//! The spool: a folder for files in transit, with a budget of bytes that is handed out in turn.
+//!
+//! Each file is one reservation, made before its first byte and given back with the file. Whoever
+//! came first is served first, and nobody waits for a second reservation while holding one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mirror_runtime::{Disposed, Disposition};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Reservations are counted in units of this many bytes.
+const UNIT: u64 = 4096;
+
+/// A file that cannot be spooled.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// Larger than the whole budget.
+    #[error("the file has {size} bytes and the spool may hold {budget}; raise --spool-size")]
+    TooLarge {
+        /// The file.
+        size: u64,
+        /// The budget.
+        budget: u64,
+    },
+    /// The folder cannot be written.
+    #[error("write to the spool folder {}: {source}", path.display())]
+    Io {
+        /// The folder.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+}
+
+impl Disposed for SpoolError {
+    fn disposition(&self) -> Disposition {
+        match self {
+            Self::TooLarge { .. } => Disposition::Permanent,
+            Self::Io { .. } => Disposition::Local,
+        }
+    }
+}
+
+/// The spool of one process.
+#[derive(Debug, Clone)]
+pub struct Spool {
+    dir: Arc<PathBuf>,
+    budget: u64,
+    units: Arc<Semaphore>,
+}
+
+/// Room for one file in the spool; removes the file and gives the room back when dropped.
+#[derive(Debug)]
+pub struct Reservation {
+    path: tempfile::TempPath,
+    _units: OwnedSemaphorePermit,
+}
+
+impl Reservation {
+    /// Where the file is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Spool {
+    /// A spool of `budget` bytes in `dir`. What an earlier process left there is removed: the caller
+    /// holds the lock that says nobody else uses it.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or emptied.
+    pub fn open(dir: PathBuf, budget: u64) -> Result<Self, SpoolError> {
+        let io = |source| SpoolError::Io { path: dir.clone(), source };
+        std::fs::create_dir_all(&dir).map_err(io)?;
+        for entry in std::fs::read_dir(&dir).map_err(io)? {
+            let entry = entry.map_err(io)?;
+            if entry.file_type().map_err(io)?.is_file() {
+                std::fs::remove_file(entry.path()).map_err(io)?;
+            }
+        }
+        let units = usize::try_from(budget / UNIT).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Ok(Self { dir: Arc::new(dir), budget, units: Arc::new(Semaphore::new(units)) })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// How many bytes it may hold.
+    #[must_use]
+    pub fn budget(&self) -> u64 {
+        self.budget
+    }
+
+    /// Waits for room for a file of `size` bytes; a file of unknown size gets the whole spool.
+    ///
+    /// # Errors
+    /// At once when the file can never fit, or when no file can be made.
+    pub async fn reserve(&self, size: Option<u64>) -> Result<Reservation, SpoolError> {
+        let size = size.unwrap_or(self.budget);
+        let units = u32::try_from(size.div_ceil(UNIT)).ok().filter(|_| size <= self.budget);
+        let Some(units) = units else {
+            return Err(SpoolError::TooLarge { size, budget: self.budget });
+        };
+        let whole = u32::try_from(self.budget / UNIT).unwrap_or(u32::MAX);
+        let units = Arc::clone(&self.units)
+            .acquire_many_owned(units.min(whole))
+            .await
+            .expect("the semaphore is never closed");
+        let file = tempfile::Builder::new()
+            .prefix("transfer-")
+            .tempfile_in(self.dir())
+            .map_err(|source| SpoolError::Io { path: self.dir.to_path_buf(), source })?;
+        Ok(Reservation { path: file.into_temp_path(), _units: units })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use futures::FutureExt as _;
+
+    #[tokio::test]
+    async fn a_file_waits_for_room_in_turn_and_its_file_goes_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path().into(), 10 * UNIT).unwrap();
+        let first = spool.reserve(Some(8 * UNIT)).await.unwrap();
+        let large = spool.reserve(Some(9 * UNIT));
+        let small = spool.reserve(Some(UNIT));
+        tokio::pin!(large, small);
+        assert!(large.as_mut().now_or_never().is_none());
+        assert!(small.as_mut().now_or_never().is_none(), "a small file must not overtake a large one");
+        let path = first.path().to_path_buf();
+        assert!(path.exists());
+        drop(first);
+        assert!(!path.exists());
+        large.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_that_can_never_fit_fails_at_once_and_names_the_option() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path().into(), 10 * UNIT).unwrap();
+        let error = spool.reserve(Some(11 * UNIT)).await.unwrap_err();
+        assert!(error.to_string().contains("--spool-size"));
+        assert!(spool.reserve(None).await.is_ok());
+    }
+
+    #[test]
+    fn what_a_dead_process_left_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("transfer-x"), b"x").unwrap();
+        Spool::open(dir.path().into(), UNIT).unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,253 @@
+//! One task under its claim: look, download, take out `info/`, push the blobs, put the manifest.
+//!
+//! Files go one at a time, each with its own room in the spool. A file that fails does not stop the
+//! other; what was transferred is named by the manifest before anything is reported as done.
+
+use std::sync::Arc;
+
+use mirror_channel::name::{ArchiveType, FileName};
+use mirror_ledger::FileOutcome;
+use mirror_oci::layout::Place;
+use mirror_oci::manifest::{Descriptor, Manifest};
+use mirror_oci::package::{InfoLayers, Transferred, Wanted, assemble, package_layer};
+use mirror_oci::{Body, Digest, Presence};
+use mirror_queue::{Action, Task};
+use mirror_runtime::{Disposed as _, Disposition, fail_point};
+use url::Url;
+
+use crate::context::Context;
+use crate::error::TransferError;
+use crate::extract::{self, Info};
+use crate::fetch::{Fetched, fetch};
+use crate::steps::{Step, steps};
+
+/// What became of each file of a task.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    pub done: Vec<(String, FileOutcome)>,
+    pub failed: Vec<(Wanted, TransferError)>,
+}
+
+/// How much is known of the tag before the transfer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Knowledge {
+    /// The manifest is to be looked at before anything is downloaded.
+    pub probe: bool,
+    /// Somebody may have pushed blobs of this build and died.
+    pub interrupted: bool,
+}
+
+/// Asked right before the manifest: whether this plan still wants the build.
+pub(crate) trait StillWanted {
+    /// `false` stops the transfer without a manifest.
+    fn still_wanted(&self) -> impl Future<Output = bool> + Send;
+}
+
+pub(crate) struct Transfer<'a> {
+    pub context: &'a Context,
+    pub task: &'a Task,
+    pub place: &'a Place,
+    pub files: &'a [(Wanted, Action)],
+    pub knowledge: Knowledge,
+}
+
+/// What stays at hand until the manifest is in place: the last file and every info.
+#[derive(Default)]
+struct AtHand {
+    last: Option<Fetched>,
+    infos: Vec<Info>,
+}
+
+impl Transfer<'_> {
+    /// Runs the task. `None`: the build is no longer wanted, nothing was named.
+    ///
+    /// # Errors
+    /// What concerns the task as a whole: its manifest could not be read or put, the host asks for
+    /// patience. Failures of single files are in [`Settled::failed`].
+    pub(crate) async fn run(&self, wanted: &impl StillWanted) -> Result<Option<Settled>, TransferError> {
+        let existing = if self.knowledge.probe { self.probe().await? } else { None };
+        let mut settled = Settled::default();
+        let mut transferred = Vec::new();
+        let mut at_hand = AtHand::default();
+        for step in steps(self.files, existing.as_ref(), self.knowledge.probe) {
+            match step {
+                Step::Untouched(_) => {}
+                Step::Absent(wanted) => {
+                    let file = wanted.file.as_str().to_owned();
+                    settled.failed.push((wanted, TransferError::NotHeld { file }));
+                }
+                Step::Held(wanted, layer) => settled.done.push(done(&wanted, &layer)),
+                Step::Fetch(wanted) => match self.bring(&wanted, existing.as_ref(), &transferred, &mut at_hand).await {
+                    Ok(file) => transferred.push((wanted, file)),
+                    Err(error) if concerns_all(&error) => return Err(error),
+                    Err(error) => settled.failed.push((wanted, error)),
+                },
+            }
+        }
+        if transferred.is_empty() {
+            return Ok(Some(settled));
+        }
+        fail_point::hit("before-manifest").await;
+        if !wanted.still_wanted().await {
+            return Ok(None);
+        }
+        self.name(&transferred, existing.as_ref(), &at_hand).await?;
+        fail_point::hit("after-manifest").await;
+        settled.done.extend(transferred.iter().map(|(wanted, file)| done(wanted, &file.layer)));
+        Ok(Some(settled))
+    }
+
+    async fn probe(&self) -> Result<Option<Manifest>, TransferError> {
+        let Place { repository, tag } = self.place;
+        let Some(stored) = self.context.destination.manifest(repository, tag).await? else { return Ok(None) };
+        match Manifest::from_bytes(&stored.bytes) {
+            Ok(manifest) => Ok(Some(manifest)),
+            Err(error) => {
+                tracing::warn!(repository, tag, %error, "the tag holds something that is none of ours; it will be replaced");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Downloads one file and pushes its blobs.
+    async fn bring(
+        &self,
+        wanted: &Wanted,
+        existing: Option<&Manifest>,
+        before: &[(Wanted, Transferred)],
+        at_hand: &mut AtHand,
+    ) -> Result<Transferred, TransferError> {
+        let file = &wanted.file;
+        // The room of the file before is given back before room for this one is asked for.
+        at_hand.last = None;
+        let progress = self.context.activity.begin(file.as_str(), wanted.size);
+        let url = self.url(file);
+        let fetched = fetch(&self.context.fetcher, &self.context.spool, &url, wanted, &progress).await?;
+        let info = self.extract(file, &fetched).await?;
+
+        let digest = Digest::from_sha256(fetched.sha256);
+        let layer = package_layer(file, digest, fetched.body.len(), fetched.md5, info.created.clone());
+        let blob = |blob: &extract::Blob| (blob.digest, blob.body.len());
+        let info_layers = InfoLayers::new(file.stem(), blob(&info.archive), blob(&info.index), info.created.clone());
+
+        // The info of the .conda is the build's: that of a .tar.bz2 beside it would never be named.
+        let has_conda = before.iter().any(|(_, file)| file.archive == ArchiveType::Conda)
+            || self.files.iter().any(|(wanted, _)| {
+                wanted.file.archive() == ArchiveType::Conda
+                    && existing.is_some_and(|manifest| wanted.layer_in(manifest).is_some())
+            });
+        let infos = if file.archive() == ArchiveType::TarBz2 && has_conda {
+            Vec::new()
+        } else {
+            vec![&info.archive, &info.index]
+        };
+        let presence = match self.knowledge.interrupted || existing.is_some() {
+            true => Presence::Unknown,
+            false => Presence::Absent,
+        };
+        let repository = &self.place.repository;
+        let destination = &self.context.destination;
+        fail_point::hit("before-upload").await;
+        let push_infos = futures::future::try_join_all(
+            infos.into_iter().map(|blob| destination.push_blob(repository, &blob.digest, &blob.body, presence)),
+        );
+        futures::try_join!(
+            destination.ensure_config(repository),
+            destination.push_blob(repository, &digest, &fetched.body, presence),
+            push_infos,
+        )?;
+        fail_point::hit("after-upload").await;
+        at_hand.infos.push(info);
+        at_hand.last = Some(fetched);
+        Ok(Transferred { archive: file.archive(), layer, info: info_layers })
+    }
+
+    async fn extract(&self, file: &FileName, fetched: &Fetched) -> Result<Info, TransferError> {
+        let (archive, subdir) = (file.archive(), self.task.subdir.clone());
+        let (limits, spool) = (self.context.limits, Arc::new(self.context.spool.dir().to_path_buf()));
+        let body = fetched.body.clone();
+        let work = move || match body {
+            Body::Memory(bytes) => extract::extract(std::io::Cursor::new(bytes), archive, &subdir, &limits, &spool),
+            Body::File { path, .. } => {
+                let file = std::fs::File::open(path.as_path()).map_err(extract::ExtractError::Spool)?;
+                extract::extract(file, archive, &subdir, &limits, &spool)
+            }
+        };
+        let extracted = tokio::task::spawn_blocking(work).await;
+        let named = |source| TransferError::Extract { file: file.as_str().to_owned(), source };
+        match extracted {
+            Ok(result) => result.map_err(named),
+            // A panic in a decoder is the package's doing: it fails, the worker goes on.
+            Err(panic) => Err(named(extract::ExtractError::Unreadable(format!("the decoder gave up: {panic}")))),
+        }
+    }
+
+    /// Puts the manifest. If the registry says that a blob is missing, everything is looked for once
+    /// more and what is missing pushed again.
+    async fn name(
+        &self,
+        transferred: &[(Wanted, Transferred)],
+        existing: Option<&Manifest>,
+        at_hand: &AtHand,
+    ) -> Result<(), TransferError> {
+        let listed: Vec<Wanted> = self.files.iter().map(|(wanted, _)| wanted.clone()).collect();
+        let files: Vec<Transferred> = transferred.iter().map(|(_, file)| file.clone()).collect();
+        let manifest = assemble(&listed, &files, existing).expect("at least one file was transferred");
+        let bytes = manifest.to_bytes();
+        let Place { repository, tag } = self.place;
+        let destination = &self.context.destination;
+        match destination.put_manifest(repository, tag, &bytes).await {
+            Err(error) if error.is_blob_unknown() => {
+                tracing::warn!(repository, tag, %error, "the registry lost a blob; pushing what is missing");
+                self.push_missing(at_hand, &manifest).await?;
+                destination.put_manifest(repository, tag, &bytes).await?;
+            }
+            put => {
+                put?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn push_missing(&self, at_hand: &AtHand, manifest: &Manifest) -> Result<(), TransferError> {
+        let repository = &self.place.repository;
+        let destination = &self.context.destination;
+        destination.forget_config(repository);
+        destination.ensure_config(repository).await?;
+        let infos = at_hand.infos.iter().flat_map(|info| [&info.archive, &info.index]);
+        let bodies = infos
+            .map(|blob| (blob.digest, &blob.body))
+            .chain(at_hand.last.iter().map(|file| (Digest::from_sha256(file.sha256), &file.body)));
+        for (digest, body) in bodies {
+            if manifest.layers.iter().any(|layer| layer.digest == digest) {
+                destination.push_blob(repository, &digest, body, Presence::Unknown).await?;
+            }
+        }
+        // A file whose bytes are gone comes back with the next try of the task, if it is the one missing.
+        Ok(())
+    }
+
+    fn url(&self, file: &FileName) -> Url {
+        let mut url = self.task.source.clone();
+        url.path_segments_mut()
+            .expect("a task's source is a folder of http, https or file")
+            .pop_if_empty()
+            .push(file.as_str());
+        url
+    }
+}
+
+/// Whether an error is about the host or this machine's end, not about one file.
+fn concerns_all(error: &TransferError) -> bool {
+    matches!(error.disposition(), Disposition::Throttled { .. } | Disposition::Cancelled)
+}
+
+/// The outcome of a file that the manifest names.
+fn done(wanted: &Wanted, layer: &Descriptor) -> (String, FileOutcome) {
+    let outcome = FileOutcome::Done {
+        sha256: layer.digest.sha256(),
+        md5: if wanted.sha256.is_none() { wanted.md5 } else { None },
+        size: layer.size,
+    };
+    (wanted.file.as_str().to_owned(), outcome)
+}
