@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use mirror_channel::channel::Channel;
 use mirror_channel::selection::Selection;
 use mirror_channel::source::{FetchOptions, Fetcher};
@@ -54,13 +54,26 @@ pub(crate) struct Request {
 ///
 /// # Errors
 /// When the run could not be done; files that failed are in the summary.
-pub(crate) async fn run(request: Request, screen: &Screen, shutdown: Shutdown) -> anyhow::Result<Summary> {
+pub(crate) async fn run(
+    request: Request,
+    screen: &Screen,
+    shutdown: Shutdown,
+) -> anyhow::Result<Summary> {
     let started = Instant::now();
-    let Request { channel, packages, undistributable, credentials, report, style, options } = request;
+    let Request {
+        channel,
+        packages,
+        undistributable,
+        credentials,
+        report,
+        style,
+        options,
+    } = request;
     let report = Report::create(report.as_deref())?;
     let budget = budget(&options);
     let fetcher = Arc::new(Fetcher::new(FetchOptions::default(), Arc::clone(&budget)));
-    let excluded = undistributable::names(&channel.name, undistributable.as_deref(), &fetcher).await?;
+    let excluded =
+        undistributable::names(&channel.name, undistributable.as_deref(), &fetcher).await?;
     let selection = Selection::new(&packages, &excluded)?;
 
     let temporary = tempfile::tempdir().context("make a temporary folder")?;
@@ -69,7 +82,9 @@ pub(crate) async fn run(request: Request, screen: &Screen, shutdown: Shutdown) -
     let ledger = open_ledger(&places.ledger, &name).await?;
     let spool = Spool::open(places.spool.join("files"), options.spool_size)?;
     // Indexes go beside the packages: they are as large and as short-lived.
-    let scratch = Spool::open(places.spool.join("indexes"), options.spool_size)?.dir().to_path_buf();
+    let scratch = Spool::open(places.spool.join("indexes"), options.spool_size)?
+        .dir()
+        .to_path_buf();
 
     let activity = Arc::new(Activity::default());
     let has_credentials = credentials.is_some();
@@ -109,9 +124,13 @@ pub(crate) async fn run(request: Request, screen: &Screen, shutdown: Shutdown) -
 }
 
 /// Syncs the subdirs with a worker beside them. Gives the registry's name if it wants a login.
-async fn work(run: &Run, spool: Spool, activity: Arc<Activity>) -> anyhow::Result<(Vec<SubdirSummary>, Option<String>)> {
+async fn work(
+    run: &Run,
+    spool: Spool,
+    activity: Arc<Activity>,
+) -> anyhow::Result<(Vec<SubdirSummary>, Option<String>)> {
     let Some(destination) = run.destination.as_ref().filter(|_| !run.options.dry_run) else {
-        return subdirs(run).await;
+        return Ok(subdirs(run).await);
     };
     let worker = Worker::new(Context {
         queue: Arc::clone(&run.queue),
@@ -126,27 +145,28 @@ async fn work(run: &Run, spool: Spool, activity: Arc<Activity>) -> anyhow::Resul
         attempts: run.options.attempts,
         name: run.name.clone(),
     });
-    let options = mirror_worker::Options { slots: run.options.workers, grace: run.options.grace };
+    let options = mirror_worker::Options {
+        slots: run.options.workers,
+        grace: run.options.grace,
+    };
     let mut working = std::pin::pin!(worker.run(options, run.shutdown.clone()));
     let mut syncing = std::pin::pin!(subdirs(run));
     tokio::select! {
         synced = &mut syncing => {
             // The worker gives back what it has before the ledger closes.
             run.queue.close().await;
-            let worked = working.await;
-            let synced = synced?;
-            worked?;
+            working.await?;
             Ok(synced)
         }
         worked = &mut working => {
             worked?;
-            syncing.await
+            Ok(syncing.await)
         }
     }
 }
 
 /// Syncs every subdir, a few at once, and gives their summaries in the order of the request.
-async fn subdirs(run: &Run) -> anyhow::Result<(Vec<SubdirSummary>, Option<String>)> {
+async fn subdirs(run: &Run) -> (Vec<SubdirSummary>, Option<String>) {
     let mut names: Vec<&str> = run.options.subdirs.iter().map(String::as_str).collect();
     if names.is_empty() {
         names = subdir::known();
@@ -157,28 +177,43 @@ async fn subdirs(run: &Run) -> anyhow::Result<(Vec<SubdirSummary>, Option<String
     let synced: Vec<Option<(SubdirSummary, Option<String>)>> = stream::iter(names)
         .map(|name| sync_one(run, name))
         .buffered(SUBDIRS_AT_ONCE)
-        .try_collect()
-        .await?;
+        .collect()
+        .await;
     let mut login = None;
     let mut summaries = Vec::new();
     for (summary, needed) in synced.into_iter().flatten() {
         login = login.or(needed);
         summaries.push(summary);
     }
-    Ok((summaries, login))
+    (summaries, login)
 }
 
-async fn sync_one(run: &Run, name: &str) -> anyhow::Result<Option<(SubdirSummary, Option<String>)>> {
+async fn sync_one(run: &Run, name: &str) -> Option<(SubdirSummary, Option<String>)> {
     if run.shutdown.is_requested() {
-        return Ok(None);
+        return None;
     }
-    match Sync::new(run, name)?.run().await {
-        Ok(summary) => Ok(summary.map(|summary| (summary, None))),
-        Err(error) => match error.downcast::<RunError>() {
-            Ok(RunError::LoginNeeded { registry, planned }) => Ok(Some((planned, Some(registry)))),
-            Ok(error) => Err(error.into()),
-            Err(error) => Err(error.context(format!("subdir {name}"))),
-        },
+    let synced = match Sync::new(run, name) {
+        Ok(sync) => sync.run().await,
+        Err(error) => Err(error),
+    };
+    let error = match synced {
+        Ok(summary) => return summary.map(|summary| (summary, None)),
+        Err(error) => error,
+    };
+    match error.downcast::<RunError>() {
+        Ok(RunError::LoginNeeded { registry, planned }) => Some((planned, Some(registry))),
+        // One subdir in the way must not keep the others from being mirrored.
+        error => {
+            let error = error.map_or_else(|error| error, Into::into);
+            let text = format!("{error:#}");
+            tracing::error!("subdir {name}: {text}");
+            let summary = SubdirSummary {
+                subdir: name.to_owned(),
+                error: Some(text),
+                ..SubdirSummary::default()
+            };
+            Some((summary, None))
+        }
     }
 }
 
@@ -191,19 +226,29 @@ struct Places {
 impl Places {
     fn of(options: &Options, channel: &Channel, temporary: &Path) -> anyhow::Result<Self> {
         let Some(registry) = &options.registry else {
-            return Ok(Self { ledger: temporary.join("ledger.redb"), spool: temporary.join("spool") });
+            return Ok(Self {
+                ledger: temporary.join("ledger.redb"),
+                spool: temporary.join("spool"),
+            });
         };
         let slug = places::slug(registry, &channel.name)?;
         let ledger = options.state.join(format!("{slug}.redb"));
         if !options.dry_run {
-            return Ok(Self { ledger, spool: options.spool.join(slug) });
+            return Ok(Self {
+                ledger,
+                spool: options.spool.join(slug),
+            });
         }
         // A dry run looks at a copy: it changes nothing, not even the marks of an interrupted run.
         let copy = temporary.join("ledger.redb");
         if ledger.exists() {
-            std::fs::copy(&ledger, &copy).with_context(|| format!("copy the ledger {}", ledger.display()))?;
+            std::fs::copy(&ledger, &copy)
+                .with_context(|| format!("copy the ledger {}", ledger.display()))?;
         }
-        Ok(Self { ledger: copy, spool: temporary.join("spool") })
+        Ok(Self {
+            ledger: copy,
+            spool: temporary.join("spool"),
+        })
     }
 }
 
@@ -216,7 +261,13 @@ async fn open_ledger(path: &Path, name: &str) -> anyhow::Result<Arc<dyn Ledger>>
 fn budget(options: &Options) -> Arc<dyn HostBudget> {
     let mut rates = HashMap::new();
     if let Some(Address::Registry(registry)) = &options.registry {
-        rates.insert(registry.host(), Rates { writes: options.write_rate(), reads: None });
+        rates.insert(
+            registry.host(),
+            Rates {
+                writes: options.write_rate(),
+                reads: None,
+            },
+        );
     }
     Arc::new(MemoryHostBudget::new(rates))
 }
@@ -229,8 +280,9 @@ fn destination(
     Ok(match &options.registry {
         None => None,
         Some(Address::Registry(address)) => {
-            let registry = Registry::new(address, credentials, Arc::clone(budget)).context("set up the registry client")?;
-            Some(Destination::Registry(registry))
+            let registry = Registry::new(address, credentials, Arc::clone(budget))
+                .context("set up the registry client")?;
+            Some(Destination::Registry(Box::new(registry)))
         }
         Some(Address::Folder(folder)) => Some(Destination::Folder(Folder::open(folder)?)),
     })

@@ -16,6 +16,7 @@ mod undistributable;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use mirror_runtime::Shutdown;
@@ -23,7 +24,7 @@ use mirror_runtime::telemetry::{self, Verbosity};
 
 use cli::{Cli, Command, MirrorArgs};
 use progress::Screen;
-use summary::{Publication, Summary};
+use summary::Summary;
 
 /// Some files failed.
 const SOME_FAILED: u8 = 1;
@@ -41,9 +42,16 @@ fn main() -> ExitCode {
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     telemetry::init(verbosity, colours, screen.writer());
     let quiet = args.quiet;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     let ended = match runtime {
-        Ok(runtime) => runtime.block_on(mirror(*args, &screen)),
+        Ok(runtime) => {
+            let ended = runtime.block_on(mirror(*args, &screen));
+            // A decoder on a blocking thread may be at work on what nobody waits for any more.
+            runtime.shutdown_timeout(Duration::from_secs(1));
+            ended
+        }
         Err(error) => Err(anyhow::Error::new(error).context("start the runtime")),
     };
     let (code, text) = match ended {
@@ -63,10 +71,9 @@ async fn mirror(args: MirrorArgs, screen: &Screen) -> anyhow::Result<(Summary, u
     let request = args.request()?;
     let shutdown = Shutdown::on_signals()?;
     let summary = engine::run(request, screen, shutdown.clone()).await?;
-    let refused = summary.subdirs.iter().any(|subdir| subdir.publication == Publication::Refused);
     let code = match shutdown.exit_code() {
         Some(code) if summary.interrupted => code,
-        _ if refused || summary.login_needed.is_some() => COULD_NOT_RUN,
+        _ if summary.is_broken() => COULD_NOT_RUN,
         _ if summary.has_failures() && !summary.dry_run => SOME_FAILED,
         _ => 0,
     };

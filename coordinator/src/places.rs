@@ -8,9 +8,18 @@ use rattler_digest::{Sha256, compute_bytes_digest};
 
 /// The default folder of ledgers: `$XDG_STATE_HOME/conda-oci`, or `~/.local/state/conda-oci`.
 pub(crate) fn default_state() -> anyhow::Result<PathBuf> {
-    let from = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let base = from("XDG_STATE_HOME").or_else(|| from("HOME").map(|home| home.join(".local/state")));
-    Ok(base.context("neither HOME nor XDG_STATE_HOME is set; name a folder for the ledger with --state DIR")?.join("conda-oci"))
+    let from = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let base =
+        from("XDG_STATE_HOME").or_else(|| from("HOME").map(|home| home.join(".local/state")));
+    Ok(base
+        .context(
+            "neither HOME nor XDG_STATE_HOME is set; name a folder for the ledger with --state DIR",
+        )?
+        .join("conda-oci"))
 }
 
 /// A file name for this registry and channel, readable and unlike that of any other pair.
@@ -22,18 +31,32 @@ pub(crate) fn slug(registry: &Address, channel: &str) -> anyhow::Result<String> 
     };
     let whole = format!("{registry} {channel}");
     let hash = compute_bytes_digest::<Sha256>(whole.as_bytes());
-    let short = hash[..4].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let short = hash[..4]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<String>();
     let readable: String = whole
         .trim_start_matches("http://")
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') {
+                c
+            } else {
+                '_'
+            }
+        })
         .collect();
     let tail = &readable[readable.len().saturating_sub(100)..];
-    Ok(format!("{}-{short}", tail.trim_start_matches(['.', '_', '-'])))
+    Ok(format!(
+        "{}-{short}",
+        tail.trim_start_matches(['.', '_', '-'])
+    ))
 }
 
 fn absolute(folder: &Path) -> anyhow::Result<PathBuf> {
-    let resolved = folder.canonicalize().or_else(|_| std::path::absolute(folder));
+    let resolved = folder
+        .canonicalize()
+        .or_else(|_| std::path::absolute(folder));
     resolved.with_context(|| format!("resolve the folder {}", folder.display()))
 }
 
@@ -44,7 +67,8 @@ mod tests {
 
     #[test]
     fn each_registry_and_channel_has_a_name_of_its_own() {
-        let slug = |registry: &str, channel: &str| slug(&registry.parse().unwrap(), channel).unwrap();
+        let slug =
+            |registry: &str, channel: &str| slug(&registry.parse().unwrap(), channel).unwrap();
         let one = slug("ghcr.io/org", "conda-forge");
         assert!(one.starts_with("ghcr.io_org_conda-forge-"), "{one}");
         assert_ne!(one, slug("ghcr.io/org", "conda-forge/label/rc"));

@@ -77,10 +77,18 @@ impl Progress {
         let (bytes, all_bytes) = (get(&self.settled_bytes), get(&self.planned_bytes));
         let elapsed = self.started.elapsed().as_secs_f64().max(0.001);
         let rate = self.activity.downloaded() as f64 / elapsed;
-        let mut line = format!("{files}/{planned} files, {}/{}", size(bytes), size(all_bytes));
+        let mut line = format!(
+            "{files}/{planned} files, {}/{}",
+            size(bytes),
+            size(all_bytes)
+        );
         if files > 0 && files < planned {
             let left = elapsed * (planned - files) as f64 / files as f64;
-            line.push_str(&format!(", {}/s, about {} left", size(rate as u64), duration(Duration::from_secs_f64(left))));
+            line.push_str(&format!(
+                ", {}/s, about {} left",
+                size(rate as u64),
+                duration(Duration::from_secs_f64(left))
+            ));
         }
         match get(&self.failed) {
             0 => {}
@@ -99,7 +107,8 @@ impl Progress {
     }
 
     async fn lines(&self) {
-        let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + LINE_EVERY, LINE_EVERY);
+        let mut tick =
+            tokio::time::interval_at(tokio::time::Instant::now() + LINE_EVERY, LINE_EVERY);
         loop {
             tick.tick().await;
             if self.planned_files.load(Ordering::Relaxed) > 0 {
@@ -110,7 +119,8 @@ impl Progress {
     }
 
     async fn bars(&self, screen: &MultiProgress) {
-        let plain = |template| ProgressStyle::with_template(template).expect("the template is a constant");
+        let plain =
+            |template| ProgressStyle::with_template(template).expect("the template is a constant");
         let total = screen.add(ProgressBar::new(0));
         total.set_style(plain("[{bar:30}] {msg}").progress_chars("=> "));
         let lines: Vec<_> = (0..LINES)
@@ -129,10 +139,18 @@ impl Progress {
             total.set_message(self.line());
             let in_flight = self.activity.in_flight(LINES);
             for (at, line) in lines.iter().enumerate() {
-                line.set_message(in_flight.get(at).map(|file| {
-                    let of = file.total.map(|total| format!(" of {}", size(total))).unwrap_or_default();
-                    format!("{} {}{of}", file.file, size(file.done))
-                }).unwrap_or_default());
+                line.set_message(
+                    in_flight
+                        .get(at)
+                        .map(|file| {
+                            let of = file
+                                .total
+                                .map(|total| format!(" of {}", size(total)))
+                                .unwrap_or_default();
+                            format!("{} {}{of}", file.file, size(file.done))
+                        })
+                        .unwrap_or_default(),
+                );
             }
         }
     }

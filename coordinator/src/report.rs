@@ -53,11 +53,27 @@ pub(crate) struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     pub(crate) fn new(subdir: &'a str, file: &'a str, outcome: Verdict) -> Self {
-        Self { subdir, file, outcome, cause: None, attempts: None, bytes: None, sha256: None }
+        Self {
+            subdir,
+            file,
+            outcome,
+            cause: None,
+            attempts: None,
+            bytes: None,
+            sha256: None,
+        }
     }
 
-    pub(crate) fn left_out(subdir: &'a str, file: &'a str, outcome: Verdict, cause: &'a str) -> Self {
-        Self { cause: Some(cause), ..Self::new(subdir, file, outcome) }
+    pub(crate) fn left_out(
+        subdir: &'a str,
+        file: &'a str,
+        outcome: Verdict,
+        cause: &'a str,
+    ) -> Self {
+        Self {
+            cause: Some(cause),
+            ..Self::new(subdir, file, outcome)
+        }
     }
 }
 
@@ -85,14 +101,24 @@ impl Report {
     /// # Errors
     /// When its folder cannot be written: better said before the run than after.
     pub(crate) fn create(path: Option<&Path>) -> anyhow::Result<Self> {
-        let Some(path) = path else { return Ok(Self { target: None }) };
-        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let Some(path) = path else {
+            return Ok(Self { target: None });
+        };
+        let folder = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         let file = NamedTempFile::new_in(folder)
             .with_context(|| format!("create the report {} (--report)", path.display()))?;
         let mut file = BufWriter::new(file);
         file.write_all(b"{\"version\":1,\"files\":[\n")?;
         let state = Mutex::new(State { file, empty: true });
-        Ok(Self { target: Some(Target { path: path.to_owned(), state }) })
+        Ok(Self {
+            target: Some(Target {
+                path: path.to_owned(),
+                state,
+            }),
+        })
     }
 
     /// Whether entries are kept; where not, making them can be spared.
@@ -105,10 +131,19 @@ impl Report {
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn add(&self, entry: &Entry<'_>) -> anyhow::Result<()> {
-        let Some(target) = &self.target else { return Ok(()) };
+        let Some(target) = &self.target else {
+            return Ok(());
+        };
         let mut state = target.state.lock().expect("no panic under this lock");
-        let separator: &[u8] = if std::mem::replace(&mut state.empty, false) { b"" } else { b",\n" };
-        let written = state.file.write_all(separator).map_err(serde_json::Error::io);
+        let separator: &[u8] = if std::mem::replace(&mut state.empty, false) {
+            b""
+        } else {
+            b",\n"
+        };
+        let written = state
+            .file
+            .write_all(separator)
+            .map_err(serde_json::Error::io);
         written
             .and_then(|()| serde_json::to_writer(&mut state.file, entry))
             .with_context(|| format!("write the report {}", target.path.display()))
@@ -119,13 +154,17 @@ impl Report {
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn finish(self, summary: &Summary) -> anyhow::Result<()> {
-        let Some(Target { path, state }) = self.target else { return Ok(()) };
+        let Some(Target { path, state }) = self.target else {
+            return Ok(());
+        };
         let mut file = state.into_inner().expect("no panic under this lock").file;
         let finished = (|| {
             file.write_all(b"\n],\"summary\":")?;
             serde_json::to_writer(&mut file, summary)?;
             file.write_all(b"}\n")?;
-            let file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+            let file = file
+                .into_inner()
+                .map_err(std::io::IntoInnerError::into_error)?;
             file.persist(&path)?;
             anyhow::Ok(())
         })();

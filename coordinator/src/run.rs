@@ -47,7 +47,10 @@ pub(crate) struct Run {
 impl Run {
     /// The registry's `host[:port]`, empty without one.
     pub(crate) fn host(&self) -> String {
-        self.destination.as_ref().map(|destination| destination.host().to_owned()).unwrap_or_default()
+        self.destination
+            .as_ref()
+            .map(|destination| destination.host().to_owned())
+            .unwrap_or_default()
     }
 
     /// Path components before the channel.
@@ -58,11 +61,23 @@ impl Run {
         }
     }
 
+    /// Does `work`; `None` when a stop was asked for first. For work that may be dropped at any point.
+    pub(crate) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.shutdown.requested() => None,
+            done = work => Some(done),
+        }
+    }
+
     /// Makes sure that the lease on `subdir` is ours for long enough to publish.
     pub(crate) async fn confirm_lease(&self, subdir: &str) -> anyhow::Result<()> {
         match self.ledger.renew_lease(subdir, &self.name, LEASE).await? {
             true => Ok(()),
-            false => Err(RunError::LeaseLost { subdir: subdir.to_owned() }.into()),
+            false => Err(RunError::LeaseLost {
+                subdir: subdir.to_owned(),
+            }
+            .into()),
         }
     }
 
@@ -75,7 +90,17 @@ impl Run {
         layout: &SubdirLayout,
         destination: &Destination,
     ) -> anyhow::Result<bool> {
-        let Some(index) = published(latest, layout, destination, &self.scratch).await? else { return Ok(false) };
-        plan::adopt(index.path(), subdir, number, layout, destination, &*self.ledger).await
+        let Some(index) = published(latest, layout, destination, &self.scratch).await? else {
+            return Ok(false);
+        };
+        plan::adopt(
+            index.path(),
+            subdir,
+            number,
+            layout,
+            destination,
+            &*self.ledger,
+        )
+        .await
     }
 }

@@ -36,6 +36,9 @@ pub(crate) struct SubdirSummary {
     pub publication: Publication,
     /// Records in the published index, where it is known.
     pub indexed: Option<u64>,
+    /// Why the subdir could not be mirrored, if it could not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// What happened to the published index.
@@ -74,7 +77,11 @@ impl SubdirSummary {
     pub(crate) fn writes(&self) -> u64 {
         let packages = self.planned_builds * 5 + self.planned_files * 2 + self.planned_names;
         let shards = self.planned_names * 3;
-        let index = if self.planned_files == 0 { 0 } else { 3 * 2 + 1 + 2 * 2 };
+        let index = if self.planned_files == 0 {
+            0
+        } else {
+            3 * 2 + 1 + 2 * 2
+        };
         packages + shards + index
     }
 
@@ -101,6 +108,14 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
+    /// Whether some subdir could not be mirrored at all, or its index not be published.
+    pub(crate) fn is_broken(&self) -> bool {
+        let broken = |subdir: &SubdirSummary| {
+            subdir.error.is_some() || subdir.publication == Publication::Refused
+        };
+        self.login_needed.is_some() || self.subdirs.iter().any(broken)
+    }
+
     pub(crate) fn has_failures(&self) -> bool {
         self.subdirs.iter().any(SubdirSummary::has_failures)
     }
@@ -113,13 +128,24 @@ impl Summary {
         }
         let sum = |part: fn(&SubdirSummary) -> u64| self.subdirs.iter().map(part).sum::<u64>();
         let (done, bytes) = (sum(|s| s.done), sum(|s| s.done_bytes));
-        let verb = if self.interrupted { "stopped" } else { "finished" };
+        let verb = if self.interrupted {
+            "stopped"
+        } else {
+            "finished"
+        };
         let time = duration(Duration::from_secs_f64(self.seconds));
-        let _ = write!(text, "{verb} in {time}: {done} files, {} mirrored", size(bytes));
+        let _ = write!(
+            text,
+            "{verb} in {time}: {done} files, {} mirrored",
+            size(bytes)
+        );
         for (count, what) in [
             (sum(|s| s.held), "held before"),
             (sum(|s| s.failed), "failed"),
-            (sum(|s| s.resting), "failed earlier and rest (--retry-failed tries them now)"),
+            (
+                sum(|s| s.resting),
+                "failed earlier and rest (--retry-failed tries them now)",
+            ),
             (sum(|s| s.bad_records), "with unusable records"),
             (sum(|s| s.unrepresentable), "cannot be named in OCI"),
         ] {
@@ -136,12 +162,22 @@ impl Summary {
 
     /// What a dry run would do.
     pub(crate) fn plan_text(&self) -> String {
-        let mut text = format!("{:<14} {:>9} {:>9} {:>11} {:>9}\n", "subdir", "builds", "files", "size", "writes");
-        let mut total = SubdirSummary { subdir: "total".into(), ..SubdirSummary::default() };
+        let mut text = format!(
+            "{:<14} {:>9} {:>9} {:>11} {:>9}\n",
+            "subdir", "builds", "files", "size", "writes"
+        );
+        let mut total = SubdirSummary {
+            subdir: "total".into(),
+            ..SubdirSummary::default()
+        };
         let mut writes = 0;
         let row = |s: &SubdirSummary, writes: u64| {
             let (builds, files) = (s.planned_builds, s.planned_files);
-            format!("{:<14} {builds:>9} {files:>9} {:>11} {writes:>9}\n", s.subdir, size(s.planned_bytes))
+            format!(
+                "{:<14} {builds:>9} {files:>9} {:>11} {writes:>9}\n",
+                s.subdir,
+                size(s.planned_bytes)
+            )
         };
         for subdir in &self.subdirs {
             text.push_str(&row(subdir, subdir.writes()));
@@ -155,20 +191,33 @@ impl Summary {
         if self.subdirs.len() != 1 {
             text.push_str(&row(&total, writes));
         }
-        for (count, what) in [(total.held, "files are held already"), (total.unrepresentable, "files cannot be named in OCI and are left out")] {
+        for (count, what) in [
+            (total.held, "files are held already"),
+            (
+                total.unrepresentable,
+                "files cannot be named in OCI and are left out",
+            ),
+        ] {
             if count > 0 {
                 let _ = writeln!(text, "{count} {what}");
             }
         }
         if let Some(rate) = self.rate.filter(|_| writes > 0) {
             let seconds = writes * 60 / u64::from(rate.max(1));
-            let _ = writeln!(text, "about {} at {rate} writes a minute", duration(Duration::from_secs(seconds.max(1))));
+            let _ = writeln!(
+                text,
+                "about {} at {rate} writes a minute",
+                duration(Duration::from_secs(seconds.max(1)))
+            );
         }
         text
     }
 }
 
 fn line(subdir: &SubdirSummary) -> String {
+    if subdir.error.is_some() {
+        return "could not be mirrored, see the error above".to_owned();
+    }
     if subdir.unchanged {
         return match subdir.resting {
             0 => "unchanged since the last run".to_owned(),
@@ -196,7 +245,11 @@ pub(crate) fn size(bytes: u64) -> String {
     let mut value = bytes as f64;
     for unit in ["B", "kB", "MB", "GB"] {
         if value < 1000.0 {
-            return if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") };
+            return if unit == "B" {
+                format!("{bytes} B")
+            } else {
+                format!("{value:.1} {unit}")
+            };
         }
         value /= 1000.0;
     }
@@ -231,9 +284,24 @@ mod tests {
 
     #[test]
     fn a_single_file_build_of_a_new_name_is_seven_writes_and_its_shard_and_config() {
-        let one = SubdirSummary { planned_builds: 1, planned_files: 1, planned_names: 1, ..SubdirSummary::default() };
-        let two = SubdirSummary { planned_builds: 2, planned_files: 2, planned_names: 1, ..SubdirSummary::default() };
-        let both = SubdirSummary { planned_builds: 1, planned_files: 2, planned_names: 1, ..SubdirSummary::default() };
+        let one = SubdirSummary {
+            planned_builds: 1,
+            planned_files: 1,
+            planned_names: 1,
+            ..SubdirSummary::default()
+        };
+        let two = SubdirSummary {
+            planned_builds: 2,
+            planned_files: 2,
+            planned_names: 1,
+            ..SubdirSummary::default()
+        };
+        let both = SubdirSummary {
+            planned_builds: 1,
+            planned_files: 2,
+            planned_names: 1,
+            ..SubdirSummary::default()
+        };
         assert_eq!(two.writes() - one.writes(), 7);
         assert_eq!(both.writes() - one.writes(), 2);
     }

@@ -22,7 +22,11 @@ const MAX_LIST: usize = 4 << 20;
 ///
 /// # Errors
 /// When the list cannot be had: mirroring what may not be passed on is worse than not mirroring.
-pub(crate) async fn names(channel: &str, given: Option<&str>, fetcher: &Fetcher) -> anyhow::Result<Vec<String>> {
+pub(crate) async fn names(
+    channel: &str,
+    given: Option<&str>,
+    fetcher: &Fetcher,
+) -> anyhow::Result<Vec<String>> {
     let from = match given {
         Some(NONE) => return Ok(Vec::new()),
         Some(from) => from,
@@ -44,7 +48,10 @@ async fn read(from: &str, fetcher: &Fetcher) -> anyhow::Result<Vec<String>> {
             let mut bytes = Vec::new();
             let mut stream = fetcher.open(&url).await?.bytes;
             while let Some(chunk) = stream.try_next().await? {
-                anyhow::ensure!(bytes.len() + chunk.len() <= MAX_LIST, "it is larger than {MAX_LIST} bytes");
+                anyhow::ensure!(
+                    bytes.len() + chunk.len() <= MAX_LIST,
+                    "it is larger than {MAX_LIST} bytes"
+                );
                 bytes.extend_from_slice(&chunk);
             }
             bytes

@@ -51,9 +51,20 @@ impl Activity {
 
     pub(crate) fn begin(self: &Arc<Self>, file: &str, total: Option<u64>) -> InFlight {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let state = Arc::new(State { file: file.to_owned(), total, done: AtomicU64::new(0) });
-        self.files.lock().expect("no panic under this lock").insert(number, Arc::clone(&state));
-        InFlight { activity: Arc::clone(self), state, number }
+        let state = Arc::new(State {
+            file: file.to_owned(),
+            total,
+            done: AtomicU64::new(0),
+        });
+        self.files
+            .lock()
+            .expect("no panic under this lock")
+            .insert(number, Arc::clone(&state));
+        InFlight {
+            activity: Arc::clone(self),
+            state,
+            number,
+        }
     }
 }
 
@@ -77,6 +88,10 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.activity.files.lock().expect("no panic under this lock").remove(&self.number);
+        self.activity
+            .files
+            .lock()
+            .expect("no panic under this lock")
+            .remove(&self.number);
     }
 }

@@ -16,7 +16,10 @@ pub(crate) struct Denials {
 
 impl Denials {
     pub(crate) fn success(&self) {
-        self.repositories.lock().expect("no panic under this lock").clear();
+        self.repositories
+            .lock()
+            .expect("no panic under this lock")
+            .clear();
     }
 
     /// Notes a refusal; gives the error to stop with when it is one too many.
@@ -41,11 +44,20 @@ mod tests {
         let denials = Denials::default();
         let error = TransferError::Unverifiable { file: "x".into() };
         assert!(denials.denied("a", &error).is_none());
-        assert!(denials.denied("a", &error).is_none(), "one repository counts once");
+        assert!(
+            denials.denied("a", &error).is_none(),
+            "one repository counts once"
+        );
         assert!(denials.denied("b", &error).is_none());
         denials.success();
         assert!(denials.denied("c", &error).is_none());
         assert!(denials.denied("d", &error).is_none());
-        assert!(matches!(denials.denied("e", &error), Some(WorkerError::Refused { repositories: 3, .. })));
+        assert!(matches!(
+            denials.denied("e", &error),
+            Some(WorkerError::Refused {
+                repositories: 3,
+                ..
+            })
+        ));
     }
 }

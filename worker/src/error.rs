@@ -15,7 +15,9 @@ pub enum TransferError {
     #[error(transparent)]
     Source(#[from] SourceError),
     /// The channel gave something else than its record says.
-    #[error("{url}: {problem}; the channel's index and its files disagree, or a cache on the way is stale")]
+    #[error(
+        "{url}: {problem}; the channel's index and its files disagree, or a cache on the way is stale"
+    )]
     Mismatch {
         /// What was downloaded, redacted.
         url: String,
@@ -93,8 +95,16 @@ impl TransferError {
             Disposition::Denied => FailureKind::Denied,
             Disposition::Local => FailureKind::Local,
             Disposition::Permanent => FailureKind::Permanent,
-            Disposition::Retry | Disposition::Throttled { .. } | Disposition::Cancelled => FailureKind::Retry,
+            Disposition::Retry | Disposition::Throttled { .. } | Disposition::Cancelled => {
+                FailureKind::Retry
+            }
         };
-        Failure { kind, cause: self.to_string().into(), attempts, at_ms, sha256: wanted }
+        Failure {
+            kind,
+            cause: self.to_string().into(),
+            attempts,
+            at_ms,
+            sha256: wanted,
+        }
     }
 }

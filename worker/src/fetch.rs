@@ -42,7 +42,9 @@ pub(crate) async fn fetch(
     progress: &InFlight,
 ) -> Result<Fetched, TransferError> {
     if wanted.sha256.is_none() && wanted.md5.is_none() {
-        return Err(TransferError::Unverifiable { file: wanted.file.as_str().to_owned() });
+        return Err(TransferError::Unverifiable {
+            file: wanted.file.as_str().to_owned(),
+        });
     }
     let mut delays = ExponentialBuilder::new()
         .with_min_delay(Duration::from_millis(200))
@@ -58,11 +60,15 @@ pub(crate) async fn fetch(
         if matches!(&error, TransferError::Source(SourceError::NotFound { .. })) {
             missing += 1;
             if missing == 2 {
-                return Err(TransferError::Missing { url: redact::url(url) });
+                return Err(TransferError::Missing {
+                    url: redact::url(url),
+                });
             }
         }
         let delay = error.is_transient().then(|| delays.next()).flatten();
-        let Some(delay) = delay else { return Err(error) };
+        let Some(delay) = delay else {
+            return Err(error);
+        };
         tracing::debug!(%error, "download failed, trying again");
         progress.restart();
         tokio::time::sleep(delay).await;
@@ -78,7 +84,10 @@ async fn fetch_once(
 ) -> Result<Fetched, TransferError> {
     let small = wanted.size.is_some_and(|size| size <= IN_MEMORY);
     // Room first, connection second: a download must not idle while it waits for the disk.
-    let spooled = |source| TransferError::Spool { file: wanted.file.as_str().to_owned(), source };
+    let spooled = |source| TransferError::Spool {
+        file: wanted.file.as_str().to_owned(),
+        source,
+    };
     let reservation = match small {
         true => None,
         false => Some(spool.reserve(wanted.size).await.map_err(spooled)?),
@@ -91,7 +100,10 @@ async fn fetch_once(
         let chunk = chunk?;
         size += chunk.len() as u64;
         if size > limit {
-            return Err(mismatch(url, format!("longer than the {limit} bytes expected")));
+            return Err(mismatch(
+                url,
+                format!("longer than the {limit} bytes expected"),
+            ));
         }
         sha256.update(&chunk);
         md5.update(&chunk);
@@ -102,23 +114,49 @@ async fn fetch_once(
     let (sha256, md5): ([u8; 32], [u8; 16]) = (sha256.finalize().into(), md5.finalize().into());
     verify(url, wanted, size, sha256, md5)?;
     let (body, reservation) = sink.finish(size).await.map_err(spooled)?;
-    Ok(Fetched { body, sha256, md5, _reservation: reservation })
+    Ok(Fetched {
+        body,
+        sha256,
+        md5,
+        _reservation: reservation,
+    })
 }
 
-fn verify(url: &Url, wanted: &Wanted, size: u64, sha256: [u8; 32], md5: [u8; 16]) -> Result<(), TransferError> {
+fn verify(
+    url: &Url,
+    wanted: &Wanted,
+    size: u64,
+    sha256: [u8; 32],
+    md5: [u8; 16],
+) -> Result<(), TransferError> {
     if let Some(expected) = wanted.size.filter(|expected| *expected != size) {
-        return Err(mismatch(url, format!("{size} bytes came, its record says {expected}")));
+        return Err(mismatch(
+            url,
+            format!("{size} bytes came, its record says {expected}"),
+        ));
     }
     match (wanted.sha256, wanted.md5) {
         (Some(expected), _) if expected != sha256 => Err(mismatch(
             url,
-            format!("sha256 is {}, its record says {}", hex::encode(sha256), hex::encode(expected)),
+            format!(
+                "sha256 is {}, its record says {}",
+                hex::encode(sha256),
+                hex::encode(expected)
+            ),
         )),
-        (None, Some(expected)) if expected != md5 => {
-            Err(mismatch(url, format!("md5 is {}, its record says {}", hex::encode(md5), hex::encode(expected))))
-        }
+        (None, Some(expected)) if expected != md5 => Err(mismatch(
+            url,
+            format!(
+                "md5 is {}, its record says {}",
+                hex::encode(md5),
+                hex::encode(expected)
+            ),
+        )),
         (None, Some(_)) => {
-            tracing::warn!(url = redact::url(url), "its record has only an md5, which is no proof against malice");
+            tracing::warn!(
+                url = redact::url(url),
+                "its record has only an md5, which is no proof against malice"
+            );
             Ok(())
         }
         _ => Ok(()),
@@ -126,23 +164,39 @@ fn verify(url: &Url, wanted: &Wanted, size: u64, sha256: [u8; 32], md5: [u8; 16]
 }
 
 fn mismatch(url: &Url, problem: String) -> TransferError {
-    TransferError::Mismatch { url: redact::url(url), problem }
+    TransferError::Mismatch {
+        url: redact::url(url),
+        problem,
+    }
 }
 
 /// Where the bytes go while they arrive.
 enum Sink {
     Memory(BytesMut),
-    File { file: BufWriter<tokio::fs::File>, reservation: Reservation, dir: std::path::PathBuf },
+    File {
+        file: BufWriter<tokio::fs::File>,
+        reservation: Reservation,
+        dir: std::path::PathBuf,
+    },
 }
 
 impl Sink {
     async fn open(reservation: Option<Reservation>, spool: &Spool) -> Result<Self, SpoolError> {
-        let Some(reservation) = reservation else { return Ok(Self::Memory(BytesMut::new())) };
+        let Some(reservation) = reservation else {
+            return Ok(Self::Memory(BytesMut::new()));
+        };
         let dir = spool.dir().to_path_buf();
         let file = tokio::fs::File::create(reservation.path())
             .await
-            .map_err(|source| SpoolError::Io { path: dir.clone(), source })?;
-        Ok(Self::File { file: BufWriter::with_capacity(WRITE_CHUNK, file), reservation, dir })
+            .map_err(|source| SpoolError::Io {
+                path: dir.clone(),
+                source,
+            })?;
+        Ok(Self::File {
+            file: BufWriter::with_capacity(WRITE_CHUNK, file),
+            reservation,
+            dir,
+        })
     }
 
     async fn write(&mut self, chunk: &[u8]) -> Result<(), SpoolError> {
@@ -153,7 +207,10 @@ impl Sink {
             }
             Self::File { file, dir, .. } => {
                 let written = file.write_all(chunk).await;
-                written.map_err(|source| SpoolError::Io { path: dir.clone(), source })
+                written.map_err(|source| SpoolError::Io {
+                    path: dir.clone(),
+                    source,
+                })
             }
         }
     }
@@ -161,8 +218,14 @@ impl Sink {
     async fn finish(self, size: u64) -> Result<(Body, Option<Reservation>), SpoolError> {
         match self {
             Self::Memory(buffer) => Ok((Body::Memory(buffer.freeze()), None)),
-            Self::File { mut file, reservation, dir } => {
-                file.flush().await.map_err(|source| SpoolError::Io { path: dir, source })?;
+            Self::File {
+                mut file,
+                reservation,
+                dir,
+            } => {
+                file.flush()
+                    .await
+                    .map_err(|source| SpoolError::Io { path: dir, source })?;
                 Ok((Body::file(reservation.path(), size), Some(reservation)))
             }
         }

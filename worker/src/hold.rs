@@ -25,11 +25,27 @@ impl<'a> Hold<'a> {
     pub(crate) const TTL: Duration = Duration::from_secs(60);
 
     pub(crate) async fn claim(context: &Context, task: &Task) -> Result<Claim, LedgerError> {
-        context.claims.claim(&task.subdir, &task.stem(), task.plan, &context.name, Self::TTL).await
+        context
+            .claims
+            .claim(
+                &task.subdir,
+                &task.stem(),
+                task.plan,
+                &context.name,
+                Self::TTL,
+            )
+            .await
     }
 
     pub(crate) fn new(context: &'a Context, task: &Task, attempt: u32, interrupted: bool) -> Self {
-        Self { context, subdir: task.subdir.clone(), stem: task.stem(), plan: task.plan, attempt, interrupted }
+        Self {
+            context,
+            subdir: task.subdir.clone(),
+            stem: task.stem(),
+            plan: task.plan,
+            attempt,
+            interrupted,
+        }
     }
 
     /// Renews the claim for as long as it is polled; resolves only when the ledger fails.
@@ -43,14 +59,32 @@ impl<'a> Hold<'a> {
     }
 
     async fn renew(&self) -> Result<bool, LedgerError> {
-        let Self { context, subdir, stem, plan, .. } = self;
-        context.claims.renew(subdir, stem, *plan, &context.name, Self::TTL).await
+        let Self {
+            context,
+            subdir,
+            stem,
+            plan,
+            ..
+        } = self;
+        context
+            .claims
+            .renew(subdir, stem, *plan, &context.name, Self::TTL)
+            .await
     }
 
     /// Gives the claim up. `counted`: whether the try counts.
     pub(crate) async fn release(self, counted: bool) -> Result<(), LedgerError> {
-        let Self { context, subdir, stem, plan, .. } = self;
-        context.claims.release(&subdir, &stem, plan, &context.name, counted).await
+        let Self {
+            context,
+            subdir,
+            stem,
+            plan,
+            ..
+        } = self;
+        context
+            .claims
+            .release(&subdir, &stem, plan, &context.name, counted)
+            .await
     }
 }
 

@@ -31,7 +31,9 @@ pub enum WorkerError {
     #[error(transparent)]
     Queue(#[from] QueueError),
     /// One repository after the other is refused: it is the login, not the package.
-    #[error("the registry refused {repositories} repositories in a row, last: {last}; check ORAS_USER and ORAS_PASS and whether they may push there")]
+    #[error(
+        "the registry refused {repositories} repositories in a row, last: {last}; check ORAS_USER and ORAS_PASS and whether they may push there"
+    )]
     Refused {
         /// How many.
         repositories: usize,
@@ -60,7 +62,10 @@ impl Worker {
     /// A worker over `context`.
     #[must_use]
     pub fn new(context: Context) -> Self {
-        Self { context: Arc::new(context), denials: Arc::default() }
+        Self {
+            context: Arc::new(context),
+            denials: Arc::default(),
+        }
     }
 
     /// Works until a stop is asked for or the queue is closed.
@@ -123,7 +128,10 @@ impl Slot {
         let task = delivery.task.clone();
         let stem = task.stem();
         let Some(checked) = self.check(&task) else {
-            tracing::error!(build = stem, "task with names that have no place in a registry; dropped");
+            tracing::error!(
+                build = stem,
+                "task with names that have no place in a registry; dropped"
+            );
             return Ok(delivery.ack().await?);
         };
         if self.is_settled(&task, &checked).await? {
@@ -132,9 +140,10 @@ impl Slot {
         let hold = match Hold::claim(&self.context, &task).await? {
             Claim::Busy { .. } => return Ok(delivery.retry(task, Hold::TTL / 2).await?),
             Claim::Superseded { .. } => return Ok(delivery.ack().await?),
-            Claim::Granted { attempt, interrupted } => {
-                Hold::new(&self.context, &task, attempt.max(task.attempt), interrupted)
-            }
+            Claim::Granted {
+                attempt,
+                interrupted,
+            } => Hold::new(&self.context, &task, attempt.max(task.attempt), interrupted),
         };
         if hold.attempt > self.context.attempts {
             let attempts = hold.attempt - 1;
@@ -142,7 +151,10 @@ impl Slot {
                 let file = wanted.file.as_str().to_owned();
                 (wanted.clone(), TransferError::Poison { file, attempts })
             });
-            let settled = Settled { done: Vec::new(), failed: files.collect() };
+            let settled = Settled {
+                done: Vec::new(),
+                failed: files.collect(),
+            };
             return self.settle(delivery, hold, settled).await;
         }
         let knowledge = Knowledge {
@@ -178,10 +190,17 @@ impl Slot {
 
     fn check(&self, task: &Task) -> Option<Checked> {
         let host = self.context.destination.host();
-        let layout = SubdirLayout::new(host, &self.context.namespace, &task.channel, &task.subdir).ok()?;
-        let files: Option<Vec<_>> = task.files.iter().map(|file| Some((wanted(file)?, file.action))).collect();
+        let layout =
+            SubdirLayout::new(host, &self.context.namespace, &task.channel, &task.subdir).ok()?;
+        let files: Option<Vec<_>> = task
+            .files
+            .iter()
+            .map(|file| Some((wanted(file)?, file.action)))
+            .collect();
         let files = files?;
-        let same_build = files.iter().all(|(wanted, _)| wanted.file.stem() == task.stem());
+        let same_build = files
+            .iter()
+            .all(|(wanted, _)| wanted.file.stem() == task.stem());
         let first: &FileName = &files.first()?.0.file;
         let place = layout.package(first).ok()?;
         same_build.then_some(Checked { place, files })
@@ -195,18 +214,30 @@ impl Slot {
             .filter(|(_, action)| *action != Action::Keep)
             .map(|(wanted, _)| wanted)
             .collect();
-        let names: Vec<String> = open.iter().map(|wanted| wanted.file.as_str().to_owned()).collect();
+        let names: Vec<String> = open
+            .iter()
+            .map(|wanted| wanted.file.as_str().to_owned())
+            .collect();
         let recorded = self.context.outcomes.get_many(&task.subdir, &names).await?;
         Ok(open.iter().zip(&recorded).all(|(wanted, recorded)| {
             recorded.as_ref().is_some_and(|recorded| {
-                let wanted = ledger::Wanted { sha256: wanted.sha256, md5: wanted.md5, size: wanted.size };
+                let wanted = ledger::Wanted {
+                    sha256: wanted.sha256,
+                    md5: wanted.md5,
+                    size: wanted.size,
+                };
                 recorded.settles(task.plan, &wanted, task.probe)
             })
         }))
     }
 
     /// Records what there is to record; files that may still come go back to the queue.
-    async fn settle(&self, delivery: Delivery, hold: Hold<'_>, settled: Settled) -> Result<(), WorkerError> {
+    async fn settle(
+        &self,
+        delivery: Delivery,
+        hold: Hold<'_>,
+        settled: Settled,
+    ) -> Result<(), WorkerError> {
         let last_try = hold.attempt >= self.context.attempts;
         let now = clock::now_ms();
         let mut outcomes = settled.done;
@@ -227,7 +258,10 @@ impl Slot {
                 continue;
             }
             tracing::warn!(file, %error, attempts = hold.attempt, "failed");
-            outcomes.push((file, FileOutcome::Failed(error.failure(hold.attempt, now, wanted.sha256))));
+            outcomes.push((
+                file,
+                FileOutcome::Failed(error.failure(hold.attempt, now, wanted.sha256)),
+            ));
         }
         self.finish(delivery, hold, outcomes, again).await
     }
@@ -263,10 +297,17 @@ impl Slot {
                 }
                 let now = clock::now_ms();
                 tracing::warn!(build = delivery.task.stem(), %error, attempts = hold.attempt, "failed");
-                let outcomes = checked.files.iter().filter(|(_, action)| *action != Action::Keep).map(|(wanted, _)| {
-                    let failure = error.failure(hold.attempt, now, wanted.sha256);
-                    (wanted.file.as_str().to_owned(), FileOutcome::Failed(failure))
-                });
+                let outcomes = checked
+                    .files
+                    .iter()
+                    .filter(|(_, action)| *action != Action::Keep)
+                    .map(|(wanted, _)| {
+                        let failure = error.failure(hold.attempt, now, wanted.sha256);
+                        (
+                            wanted.file.as_str().to_owned(),
+                            FileOutcome::Failed(failure),
+                        )
+                    });
                 let outcomes = outcomes.collect();
                 self.finish(delivery, hold, outcomes, None).await
             }
@@ -298,7 +339,11 @@ impl Slot {
                 ledger::Settled::Superseded { by } => {
                     // Our manifest may have replaced that of a newer plan: somebody must look again,
                     // under a number that the newer outcome does not settle.
-                    tracing::info!(build = task.stem(), by, "a newer plan took over; the build is queued again with a probe");
+                    tracing::info!(
+                        build = task.stem(),
+                        by,
+                        "a newer plan took over; the build is queued again with a probe"
+                    );
                     task.plan = by + 1;
                     task.probe = true;
                     task.attempt = 1;

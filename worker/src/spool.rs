@@ -72,7 +72,10 @@ impl Spool {
     /// # Errors
     /// When the folder cannot be made or emptied.
     pub fn open(dir: PathBuf, budget: u64) -> Result<Self, SpoolError> {
-        let io = |source| SpoolError::Io { path: dir.clone(), source };
+        let io = |source| SpoolError::Io {
+            path: dir.clone(),
+            source,
+        };
         std::fs::create_dir_all(&dir).map_err(io)?;
         for entry in std::fs::read_dir(&dir).map_err(io)? {
             let entry = entry.map_err(io)?;
@@ -80,8 +83,14 @@ impl Spool {
                 std::fs::remove_file(entry.path()).map_err(io)?;
             }
         }
-        let units = usize::try_from(budget / UNIT).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Ok(Self { dir: Arc::new(dir), budget, units: Arc::new(Semaphore::new(units)) })
+        let units = usize::try_from(budget / UNIT)
+            .unwrap_or(usize::MAX)
+            .min(Semaphore::MAX_PERMITS);
+        Ok(Self {
+            dir: Arc::new(dir),
+            budget,
+            units: Arc::new(Semaphore::new(units)),
+        })
     }
 
     /// The folder.
@@ -102,9 +111,14 @@ impl Spool {
     /// At once when the file can never fit, or when no file can be made.
     pub async fn reserve(&self, size: Option<u64>) -> Result<Reservation, SpoolError> {
         let size = size.unwrap_or(self.budget);
-        let units = u32::try_from(size.div_ceil(UNIT)).ok().filter(|_| size <= self.budget);
+        let units = u32::try_from(size.div_ceil(UNIT))
+            .ok()
+            .filter(|_| size <= self.budget);
         let Some(units) = units else {
-            return Err(SpoolError::TooLarge { size, budget: self.budget });
+            return Err(SpoolError::TooLarge {
+                size,
+                budget: self.budget,
+            });
         };
         let whole = u32::try_from(self.budget / UNIT).unwrap_or(u32::MAX);
         let units = Arc::clone(&self.units)
@@ -114,8 +128,14 @@ impl Spool {
         let file = tempfile::Builder::new()
             .prefix("transfer-")
             .tempfile_in(self.dir())
-            .map_err(|source| SpoolError::Io { path: self.dir.to_path_buf(), source })?;
-        Ok(Reservation { path: file.into_temp_path(), _units: units })
+            .map_err(|source| SpoolError::Io {
+                path: self.dir.to_path_buf(),
+                source,
+            })?;
+        Ok(Reservation {
+            path: file.into_temp_path(),
+            _units: units,
+        })
     }
 }
 
@@ -134,7 +154,10 @@ mod tests {
         let small = spool.reserve(Some(UNIT));
         tokio::pin!(large, small);
         assert!(large.as_mut().now_or_never().is_none());
-        assert!(small.as_mut().now_or_never().is_none(), "a small file must not overtake a large one");
+        assert!(
+            small.as_mut().now_or_never().is_none(),
+            "a small file must not overtake a large one"
+        );
         let path = first.path().to_path_buf();
         assert!(path.exists());
         drop(first);

@@ -21,7 +21,10 @@ pub(crate) enum Step {
 impl Step {
     pub(crate) fn wanted(&self) -> &Wanted {
         match self {
-            Self::Held(wanted, _) | Self::Fetch(wanted) | Self::Absent(wanted) | Self::Untouched(wanted) => wanted,
+            Self::Held(wanted, _)
+            | Self::Fetch(wanted)
+            | Self::Absent(wanted)
+            | Self::Untouched(wanted) => wanted,
         }
     }
 }
@@ -40,12 +43,18 @@ pub(crate) fn wanted(file: &TaskFile) -> Option<Wanted> {
 ///
 /// `existing` is the manifest at the tag if there is one; `probed` says whether it was looked for. A
 /// file to keep that the tag does not have after all is brought like the others.
-pub(crate) fn steps(files: &[(Wanted, Action)], existing: Option<&Manifest>, probed: bool) -> Vec<Step> {
+pub(crate) fn steps(
+    files: &[(Wanted, Action)],
+    existing: Option<&Manifest>,
+    probed: bool,
+) -> Vec<Step> {
     let mut steps: Vec<Step> = files
         .iter()
         .map(|(wanted, action)| {
             let wanted = wanted.clone();
-            let layer = existing.and_then(|manifest| wanted.layer_in(manifest)).cloned();
+            let layer = existing
+                .and_then(|manifest| wanted.layer_in(manifest))
+                .cloned();
             match (layer, action) {
                 (Some(layer), _) => Step::Held(wanted, Box::new(layer)),
                 (None, Action::Check) => Step::Absent(wanted),
@@ -67,31 +76,55 @@ mod tests {
 
     fn file(name: &str, content: &[u8]) -> Wanted {
         let sha256 = Some(Digest::of(content).sha256());
-        Wanted { file: name.parse().unwrap(), sha256, md5: None, size: Some(content.len() as u64) }
+        Wanted {
+            file: name.parse().unwrap(),
+            sha256,
+            md5: None,
+            size: Some(content.len() as u64),
+        }
     }
 
     fn manifest(name: &str, content: &[u8]) -> Manifest {
         let file: FileName = name.parse().unwrap();
-        let layer = package_layer(&file, Digest::of(content), content.len() as u64, [0; 16], None);
+        let layer = package_layer(
+            &file,
+            Digest::of(content),
+            content.len() as u64,
+            [0; 16],
+            None,
+        );
         Manifest::new(vec![layer], std::collections::BTreeMap::new())
     }
 
     #[test]
     fn only_what_the_tag_lacks_is_brought_and_the_conda_comes_first() {
         let (tar, conda) = (file("a-1-0.tar.bz2", b"t"), file("a-1-0.conda", b"c"));
-        let files = [(tar.clone(), Action::Transfer), (conda.clone(), Action::Transfer)];
-        assert_eq!(steps(&files, None, false), [Step::Fetch(conda.clone()), Step::Fetch(tar.clone())]);
+        let files = [
+            (tar.clone(), Action::Transfer),
+            (conda.clone(), Action::Transfer),
+        ];
+        assert_eq!(
+            steps(&files, None, false),
+            [Step::Fetch(conda.clone()), Step::Fetch(tar.clone())]
+        );
         let existing = manifest("a-1-0.tar.bz2", b"t");
         let with = steps(&files, Some(&existing), true);
         assert!(matches!(with[..], [Step::Fetch(_), Step::Held(..)]));
         let stale = manifest("a-1-0.tar.bz2", b"old");
-        assert!(steps(&files, Some(&stale), true).iter().all(|step| matches!(step, Step::Fetch(_))));
+        assert!(
+            steps(&files, Some(&stale), true)
+                .iter()
+                .all(|step| matches!(step, Step::Fetch(_)))
+        );
     }
 
     #[test]
     fn a_file_to_keep_is_brought_when_the_tag_turns_out_to_lack_it() {
         let files = [(file("a-1-0.conda", b"c"), Action::Keep)];
-        assert!(matches!(steps(&files, None, false)[..], [Step::Untouched(_)]));
+        assert!(matches!(
+            steps(&files, None, false)[..],
+            [Step::Untouched(_)]
+        ));
         assert!(matches!(steps(&files, None, true)[..], [Step::Fetch(_)]));
     }
 

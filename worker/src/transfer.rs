@@ -64,8 +64,15 @@ impl Transfer<'_> {
     /// # Errors
     /// What concerns the task as a whole: its manifest could not be read or put, the host asks for
     /// patience. Failures of single files are in [`Settled::failed`].
-    pub(crate) async fn run(&self, wanted: &impl StillWanted) -> Result<Option<Settled>, TransferError> {
-        let existing = if self.knowledge.probe { self.probe().await? } else { None };
+    pub(crate) async fn run(
+        &self,
+        wanted: &impl StillWanted,
+    ) -> Result<Option<Settled>, TransferError> {
+        let existing = if self.knowledge.probe {
+            self.probe().await?
+        } else {
+            None
+        };
         let mut settled = Settled::default();
         let mut transferred = Vec::new();
         let mut at_hand = AtHand::default();
@@ -74,10 +81,15 @@ impl Transfer<'_> {
                 Step::Untouched(_) => {}
                 Step::Absent(wanted) => {
                     let file = wanted.file.as_str().to_owned();
-                    settled.failed.push((wanted, TransferError::NotHeld { file }));
+                    settled
+                        .failed
+                        .push((wanted, TransferError::NotHeld { file }));
                 }
                 Step::Held(wanted, layer) => settled.done.push(done(&wanted, &layer)),
-                Step::Fetch(wanted) => match self.bring(&wanted, existing.as_ref(), &transferred, &mut at_hand).await {
+                Step::Fetch(wanted) => match self
+                    .bring(&wanted, existing.as_ref(), &transferred, &mut at_hand)
+                    .await
+                {
                     Ok(file) => transferred.push((wanted, file)),
                     Err(error) if concerns_all(&error) => return Err(error),
                     Err(error) => settled.failed.push((wanted, error)),
@@ -93,13 +105,19 @@ impl Transfer<'_> {
         }
         self.name(&transferred, existing.as_ref(), &at_hand).await?;
         fail_point::hit("after-manifest").await;
-        settled.done.extend(transferred.iter().map(|(wanted, file)| done(wanted, &file.layer)));
+        settled.done.extend(
+            transferred
+                .iter()
+                .map(|(wanted, file)| done(wanted, &file.layer)),
+        );
         Ok(Some(settled))
     }
 
     async fn probe(&self) -> Result<Option<Manifest>, TransferError> {
         let Place { repository, tag } = self.place;
-        let Some(stored) = self.context.destination.manifest(repository, tag).await? else { return Ok(None) };
+        let Some(stored) = self.context.destination.manifest(repository, tag).await? else {
+            return Ok(None);
+        };
         match Manifest::from_bytes(&stored.bytes) {
             Ok(manifest) => Ok(Some(manifest)),
             Err(error) => {
@@ -122,16 +140,36 @@ impl Transfer<'_> {
         at_hand.last = None;
         let progress = self.context.activity.begin(file.as_str(), wanted.size);
         let url = self.url(file);
-        let fetched = fetch(&self.context.fetcher, &self.context.spool, &url, wanted, &progress).await?;
+        let fetched = fetch(
+            &self.context.fetcher,
+            &self.context.spool,
+            &url,
+            wanted,
+            &progress,
+        )
+        .await?;
         let info = self.extract(file, &fetched).await?;
 
         let digest = Digest::from_sha256(fetched.sha256);
-        let layer = package_layer(file, digest, fetched.body.len(), fetched.md5, info.created.clone());
+        let layer = package_layer(
+            file,
+            digest,
+            fetched.body.len(),
+            fetched.md5,
+            info.created.clone(),
+        );
         let blob = |blob: &extract::Blob| (blob.digest, blob.body.len());
-        let info_layers = InfoLayers::new(file.stem(), blob(&info.archive), blob(&info.index), info.created.clone());
+        let info_layers = InfoLayers::new(
+            file.stem(),
+            blob(&info.archive),
+            blob(&info.index),
+            info.created.clone(),
+        );
 
         // The info of the .conda is the build's: that of a .tar.bz2 beside it would never be named.
-        let has_conda = before.iter().any(|(_, file)| file.archive == ArchiveType::Conda)
+        let has_conda = before
+            .iter()
+            .any(|(_, file)| file.archive == ArchiveType::Conda)
             || self.files.iter().any(|(wanted, _)| {
                 wanted.file.archive() == ArchiveType::Conda
                     && existing.is_some_and(|manifest| wanted.layer_in(manifest).is_some())
@@ -149,7 +187,9 @@ impl Transfer<'_> {
         let destination = &self.context.destination;
         fail_point::hit("before-upload").await;
         let push_infos = futures::future::try_join_all(
-            infos.into_iter().map(|blob| destination.push_blob(repository, &blob.digest, &blob.body, presence)),
+            infos
+                .into_iter()
+                .map(|blob| destination.push_blob(repository, &blob.digest, &blob.body, presence)),
         );
         futures::try_join!(
             destination.ensure_config(repository),
@@ -159,26 +199,45 @@ impl Transfer<'_> {
         fail_point::hit("after-upload").await;
         at_hand.infos.push(info);
         at_hand.last = Some(fetched);
-        Ok(Transferred { archive: file.archive(), layer, info: info_layers })
+        Ok(Transferred {
+            archive: file.archive(),
+            layer,
+            info: info_layers,
+        })
     }
 
     async fn extract(&self, file: &FileName, fetched: &Fetched) -> Result<Info, TransferError> {
         let (archive, subdir) = (file.archive(), self.task.subdir.clone());
-        let (limits, spool) = (self.context.limits, Arc::new(self.context.spool.dir().to_path_buf()));
+        let (limits, spool) = (
+            self.context.limits,
+            Arc::new(self.context.spool.dir().to_path_buf()),
+        );
         let body = fetched.body.clone();
         let work = move || match body {
-            Body::Memory(bytes) => extract::extract(std::io::Cursor::new(bytes), archive, &subdir, &limits, &spool),
+            Body::Memory(bytes) => extract::extract(
+                std::io::Cursor::new(bytes),
+                archive,
+                &subdir,
+                &limits,
+                &spool,
+            ),
             Body::File { path, .. } => {
-                let file = std::fs::File::open(path.as_path()).map_err(extract::ExtractError::Spool)?;
+                let file =
+                    std::fs::File::open(path.as_path()).map_err(extract::ExtractError::Spool)?;
                 extract::extract(file, archive, &subdir, &limits, &spool)
             }
         };
         let extracted = tokio::task::spawn_blocking(work).await;
-        let named = |source| TransferError::Extract { file: file.as_str().to_owned(), source };
+        let named = |source| TransferError::Extract {
+            file: file.as_str().to_owned(),
+            source,
+        };
         match extracted {
             Ok(result) => result.map_err(named),
             // A panic in a decoder is the package's doing: it fails, the worker goes on.
-            Err(panic) => Err(named(extract::ExtractError::Unreadable(format!("the decoder gave up: {panic}")))),
+            Err(panic) => Err(named(extract::ExtractError::Unreadable(format!(
+                "the decoder gave up: {panic}"
+            )))),
         }
     }
 
@@ -190,9 +249,14 @@ impl Transfer<'_> {
         existing: Option<&Manifest>,
         at_hand: &AtHand,
     ) -> Result<(), TransferError> {
-        let listed: Vec<Wanted> = self.files.iter().map(|(wanted, _)| wanted.clone()).collect();
+        let listed: Vec<Wanted> = self
+            .files
+            .iter()
+            .map(|(wanted, _)| wanted.clone())
+            .collect();
         let files: Vec<Transferred> = transferred.iter().map(|(_, file)| file.clone()).collect();
-        let manifest = assemble(&listed, &files, existing).expect("at least one file was transferred");
+        let manifest =
+            assemble(&listed, &files, existing).expect("at least one file was transferred");
         let bytes = manifest.to_bytes();
         let Place { repository, tag } = self.place;
         let destination = &self.context.destination;
@@ -209,18 +273,30 @@ impl Transfer<'_> {
         Ok(())
     }
 
-    async fn push_missing(&self, at_hand: &AtHand, manifest: &Manifest) -> Result<(), TransferError> {
+    async fn push_missing(
+        &self,
+        at_hand: &AtHand,
+        manifest: &Manifest,
+    ) -> Result<(), TransferError> {
         let repository = &self.place.repository;
         let destination = &self.context.destination;
         destination.forget_config(repository);
         destination.ensure_config(repository).await?;
-        let infos = at_hand.infos.iter().flat_map(|info| [&info.archive, &info.index]);
-        let bodies = infos
-            .map(|blob| (blob.digest, &blob.body))
-            .chain(at_hand.last.iter().map(|file| (Digest::from_sha256(file.sha256), &file.body)));
+        let infos = at_hand
+            .infos
+            .iter()
+            .flat_map(|info| [&info.archive, &info.index]);
+        let bodies = infos.map(|blob| (blob.digest, &blob.body)).chain(
+            at_hand
+                .last
+                .iter()
+                .map(|file| (Digest::from_sha256(file.sha256), &file.body)),
+        );
         for (digest, body) in bodies {
             if manifest.layers.iter().any(|layer| layer.digest == digest) {
-                destination.push_blob(repository, &digest, body, Presence::Unknown).await?;
+                destination
+                    .push_blob(repository, &digest, body, Presence::Unknown)
+                    .await?;
             }
         }
         // A file whose bytes are gone comes back with the next try of the task, if it is the one missing.
@@ -239,14 +315,21 @@ impl Transfer<'_> {
 
 /// Whether an error is about the host or this machine's end, not about one file.
 fn concerns_all(error: &TransferError) -> bool {
-    matches!(error.disposition(), Disposition::Throttled { .. } | Disposition::Cancelled)
+    matches!(
+        error.disposition(),
+        Disposition::Throttled { .. } | Disposition::Cancelled
+    )
 }
 
 /// The outcome of a file that the manifest names.
 fn done(wanted: &Wanted, layer: &Descriptor) -> (String, FileOutcome) {
     let outcome = FileOutcome::Done {
         sha256: layer.digest.sha256(),
-        md5: if wanted.sha256.is_none() { wanted.md5 } else { None },
+        md5: if wanted.sha256.is_none() {
+            wanted.md5
+        } else {
+            None
+        },
         size: layer.size,
     };
     (wanted.file.as_str().to_owned(), outcome)

@@ -52,11 +52,21 @@ pub(crate) struct MirrorArgs {
     rename: Option<String>,
 
     /// Subdir to mirror, repeatable [default: every known one that the channel serves]
-    #[arg(short, long = "subdir", value_name = "SUBDIR", help_heading = "What to mirror")]
+    #[arg(
+        short,
+        long = "subdir",
+        value_name = "SUBDIR",
+        help_heading = "What to mirror"
+    )]
     subdirs: Vec<String>,
 
     /// Package to mirror, a name or a glob such as 'py*', repeatable; `all` or none for all
-    #[arg(short, long = "package", value_name = "NAME|GLOB", help_heading = "What to mirror")]
+    #[arg(
+        short,
+        long = "package",
+        value_name = "NAME|GLOB",
+        help_heading = "What to mirror"
+    )]
     packages: Vec<String>,
 
     /// List of packages that may not be passed on, or `none` [default: conda-forge's own for conda-forge]
@@ -143,7 +153,11 @@ impl MirrorArgs {
         }
         let registry = match (self.registry, self.user) {
             (Some(registry), _) => Some(registry),
-            (None, Some(user)) => Some(format!("ghcr.io/{user}").parse::<Address>().context("--user")?),
+            (None, Some(user)) => Some(
+                format!("ghcr.io/{user}")
+                    .parse::<Address>()
+                    .context("--user")?,
+            ),
             (None, None) => None,
         };
         let state = match self.state {
@@ -183,9 +197,16 @@ impl MirrorArgs {
 fn credentials() -> anyhow::Result<Option<Credentials>> {
     let read = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     match (read("ORAS_USER"), read("ORAS_PASS")) {
-        (Some(username), Some(password)) => Ok(Some(Credentials { username, password: Secret::new(password) })),
+        (Some(username), Some(password)) => Ok(Some(Credentials {
+            username,
+            password: Secret::new(password),
+        })),
         (None, None) => Ok(None),
-        (Some(_), None) => anyhow::bail!("ORAS_USER is set and ORAS_PASS is not; set both or neither"),
-        (None, Some(_)) => anyhow::bail!("ORAS_PASS is set and ORAS_USER is not; set both or neither"),
+        (Some(_), None) => {
+            anyhow::bail!("ORAS_USER is set and ORAS_PASS is not; set both or neither")
+        }
+        (None, Some(_)) => {
+            anyhow::bail!("ORAS_PASS is set and ORAS_USER is not; set both or neither")
+        }
     }
 }

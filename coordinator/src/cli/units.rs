@@ -4,7 +4,8 @@ use std::time::Duration;
 
 /// `500MB`, `20GiB`, `1000000`.
 pub(super) fn size(text: &str) -> Result<u64, String> {
-    let (number, unit) = split(text).ok_or_else(|| format!("`{text}` is no size such as 500MB or 20GiB"))?;
+    let (number, unit) =
+        split(text).ok_or_else(|| format!("`{text}` is no size such as 500MB or 20GiB"))?;
     let scale: u64 = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 1,
         "k" | "kb" => 1000,
@@ -15,14 +16,21 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         "mib" => 1 << 20,
         "gib" => 1 << 30,
         "tib" => 1 << 40,
-        _ => return Err(format!("`{unit}` is no unit of size; known are kB, MB, GB, TB, KiB, MiB, GiB, TiB")),
+        _ => {
+            return Err(format!(
+                "`{unit}` is no unit of size; known are kB, MB, GB, TB, KiB, MiB, GiB, TiB"
+            ));
+        }
     };
-    number.checked_mul(scale).ok_or_else(|| format!("`{text}` is too large"))
+    number
+        .checked_mul(scale)
+        .ok_or_else(|| format!("`{text}` is too large"))
 }
 
 /// `30s`, `10m`, `6h`, `1d`.
 pub(super) fn span(text: &str) -> Result<Duration, String> {
-    let (number, unit) = split(text).ok_or_else(|| format!("`{text}` is no span such as 30s, 10m or 6h"))?;
+    let (number, unit) =
+        split(text).ok_or_else(|| format!("`{text}` is no span such as 30s, 10m or 6h"))?;
     let scale = match unit {
         "s" => 1,
         "m" | "min" => 60,
@@ -31,13 +39,19 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
         _ => return Err(format!("`{text}` needs a unit: s, m, h or d")),
     };
     // A year is more than any run; the sum with a clock must not overflow.
-    let seconds = number.checked_mul(scale).filter(|seconds| *seconds <= 366 * 86_400);
-    seconds.map(Duration::from_secs).ok_or_else(|| format!("`{text}` is too long"))
+    let seconds = number
+        .checked_mul(scale)
+        .filter(|seconds| *seconds <= 366 * 86_400);
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| format!("`{text}` is too long"))
 }
 
 fn split(text: &str) -> Option<(u64, &str)> {
     let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     Some((text[..digits].parse().ok()?, text[digits..].trim_start()))
 }
 

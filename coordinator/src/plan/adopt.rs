@@ -5,10 +5,10 @@ use std::path::Path;
 
 use mirror_channel::repodata::{Limits, Record};
 use mirror_ledger::{FileOutcome, Outcomes};
+use mirror_oci::Destination;
 use mirror_oci::layout::SubdirLayout;
 use mirror_oci::manifest::Manifest;
 use mirror_oci::package::Wanted;
-use mirror_oci::Destination;
 
 use super::make::hash_of;
 use super::rows::Rows;
@@ -31,13 +31,20 @@ pub(crate) async fn adopt(
 ) -> anyhow::Result<bool> {
     for record in sample(index).await? {
         if !is_held(&record, layout, destination).await? {
-            tracing::warn!(subdir, file = record.file.as_str(), "the published index lists a file that the registry does not hold; every file will be looked for");
+            tracing::warn!(
+                subdir,
+                file = record.file.as_str(),
+                "the published index lists a file that the registry does not hold; every file will be looked for"
+            );
             return Ok(false);
         }
     }
     let mut rows = Rows::of(index, Limits::default())?;
     while let Some(batch) = rows.next().await {
-        let outcomes = batch?.into_iter().filter_map(|row| adopted(&row.record.ok()?)).collect();
+        let outcomes = batch?
+            .into_iter()
+            .filter_map(|row| adopted(&row.record.ok()?))
+            .collect();
         ledger.adopt(subdir, plan, outcomes).await?;
     }
     Ok(true)
@@ -51,7 +58,11 @@ pub(crate) async fn listed(index: &Path) -> anyhow::Result<HashSet<u64>> {
     let mut listed = HashSet::new();
     let mut rows = Rows::of(index, Limits::default())?;
     while let Some(batch) = rows.next().await {
-        listed.extend(batch?.into_iter().filter_map(|row| Some(hash_of(row.record.ok()?.file.as_str()))));
+        listed.extend(
+            batch?
+                .into_iter()
+                .filter_map(|row| Some(hash_of(row.record.ok()?.file.as_str()))),
+        );
     }
     Ok(listed)
 }
@@ -70,16 +81,34 @@ async fn sample(index: &Path) -> anyhow::Result<Vec<Record>> {
     Ok(lowest.into_iter().map(|(_, record)| record).collect())
 }
 
-async fn is_held(record: &Record, layout: &SubdirLayout, destination: &Destination) -> anyhow::Result<bool> {
-    let Ok(place) = layout.package(&record.file) else { return Ok(false) };
-    let Some(stored) = destination.manifest(&place.repository, &place.tag).await? else { return Ok(false) };
-    let wanted = Wanted { file: record.file.clone(), sha256: record.sha256, md5: record.md5, size: record.size };
-    Ok(Manifest::from_bytes(&stored.bytes).is_ok_and(|manifest| wanted.layer_in(&manifest).is_some()))
+async fn is_held(
+    record: &Record,
+    layout: &SubdirLayout,
+    destination: &Destination,
+) -> anyhow::Result<bool> {
+    let Ok(place) = layout.package(&record.file) else {
+        return Ok(false);
+    };
+    let Some(stored) = destination.manifest(&place.repository, &place.tag).await? else {
+        return Ok(false);
+    };
+    let wanted = Wanted {
+        file: record.file.clone(),
+        sha256: record.sha256,
+        md5: record.md5,
+        size: record.size,
+    };
+    Ok(Manifest::from_bytes(&stored.bytes)
+        .is_ok_and(|manifest| wanted.layer_in(&manifest).is_some()))
 }
 
 /// Our index has a sha256 in every record, added where upstream had only an md5; the md5 is kept so
 /// that such a record is recognised again.
 fn adopted(record: &Record) -> Option<(String, FileOutcome)> {
-    let outcome = FileOutcome::Done { sha256: record.sha256?, md5: record.md5, size: record.size.unwrap_or(0) };
+    let outcome = FileOutcome::Done {
+        sha256: record.sha256?,
+        md5: record.md5,
+        size: record.size.unwrap_or(0),
+    };
     Some((record.file.as_str().to_owned(), outcome))
 }

@@ -25,7 +25,9 @@ pub(crate) fn fate(facts: &Facts<'_>) -> Option<Fate> {
     if !facts.selected && !facts.listed {
         return None;
     }
-    let believed = facts.recorded.filter(|recorded| recorded.plan >= facts.floor);
+    let believed = facts
+        .recorded
+        .filter(|recorded| recorded.plan >= facts.floor);
     if believed.is_some_and(|recorded| recorded.outcome.is_done_as(&facts.wanted)) {
         return Some(Fate::Keep);
     }
@@ -35,7 +37,11 @@ pub(crate) fn fate(facts: &Facts<'_>) -> Option<Fate> {
     // A failure rests whatever the floor: it says nothing of the registry.
     match facts.recorded.map(|recorded| &recorded.outcome) {
         Some(FileOutcome::Failed(failure))
-            if !failure.due(facts.now_ms, facts.wanted.sha256.as_ref(), facts.retry_failed) =>
+            if !failure.due(
+                facts.now_ms,
+                facts.wanted.sha256.as_ref(),
+                facts.retry_failed,
+            ) =>
         {
             Some(Fate::Rest)
         }
@@ -52,7 +58,11 @@ mod tests {
     const SHA: [u8; 32] = [1; 32];
 
     fn decide(recorded: Option<Recorded>, edit: impl FnOnce(&mut Facts<'_>)) -> Option<Fate> {
-        let wanted = Wanted { sha256: Some(SHA), md5: None, size: Some(5) };
+        let wanted = Wanted {
+            sha256: Some(SHA),
+            md5: None,
+            size: Some(5),
+        };
         let mut facts = Facts {
             recorded: recorded.as_ref(),
             floor: 0,
@@ -67,29 +77,67 @@ mod tests {
     }
 
     fn done() -> Option<Recorded> {
-        Some(Recorded { plan: 5, outcome: FileOutcome::Done { sha256: SHA, md5: None, size: 5 } })
+        Some(Recorded {
+            plan: 5,
+            outcome: FileOutcome::Done {
+                sha256: SHA,
+                md5: None,
+                size: 5,
+            },
+        })
     }
 
     fn failed(kind: FailureKind) -> Option<Recorded> {
-        let failure = Failure { kind, cause: "x".into(), attempts: 8, at_ms: 9_000_000, sha256: Some(SHA) };
-        Some(Recorded { plan: 5, outcome: FileOutcome::Failed(failure) })
+        let failure = Failure {
+            kind,
+            cause: "x".into(),
+            attempts: 8,
+            at_ms: 9_000_000,
+            sha256: Some(SHA),
+        };
+        Some(Recorded {
+            plan: 5,
+            outcome: FileOutcome::Failed(failure),
+        })
     }
 
     #[test]
     fn held_files_are_kept_and_others_transferred() {
         assert_eq!(decide(done(), |_| {}), Some(Fate::Keep));
         assert_eq!(decide(None, |_| {}), Some(Fate::Transfer));
-        assert_eq!(decide(done(), |facts| facts.wanted.sha256 = Some([2; 32])), Some(Fate::Transfer), "new content");
-        assert_eq!(decide(done(), |facts| facts.floor = 6), Some(Fate::Transfer), "not believed");
+        assert_eq!(
+            decide(done(), |facts| facts.wanted.sha256 = Some([2; 32])),
+            Some(Fate::Transfer),
+            "new content"
+        );
+        assert_eq!(
+            decide(done(), |facts| facts.floor = 6),
+            Some(Fate::Transfer),
+            "not believed"
+        );
         assert_eq!(decide(done(), |facts| facts.selected = false), None);
     }
 
     #[test]
     fn a_failure_rests_for_an_hour_unless_it_was_denied_or_the_user_insists() {
-        assert_eq!(decide(failed(FailureKind::Permanent), |_| {}), Some(Fate::Rest));
-        assert_eq!(decide(failed(FailureKind::Denied), |_| {}), Some(Fate::Transfer));
-        assert_eq!(decide(failed(FailureKind::Retry), |facts| facts.retry_failed = true), Some(Fate::Transfer));
-        assert_eq!(decide(failed(FailureKind::Retry), |facts| facts.now_ms = 99_000_000), Some(Fate::Transfer));
+        assert_eq!(
+            decide(failed(FailureKind::Permanent), |_| {}),
+            Some(Fate::Rest)
+        );
+        assert_eq!(
+            decide(failed(FailureKind::Denied), |_| {}),
+            Some(Fate::Transfer)
+        );
+        assert_eq!(
+            decide(failed(FailureKind::Retry), |facts| facts.retry_failed =
+                true),
+            Some(Fate::Transfer)
+        );
+        assert_eq!(
+            decide(failed(FailureKind::Retry), |facts| facts.now_ms =
+                99_000_000),
+            Some(Fate::Transfer)
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use mirror_channel::repodata::{Limits, Record, RecordError, Section};
 use mirror_channel::selection::Selection;
-use mirror_ledger::{Outcomes, Recorded, Wanted};
+use mirror_ledger::{FileOutcome, Outcomes, Recorded, Wanted};
 use mirror_oci::layout::SubdirLayout;
 use mirror_runtime::clock;
 
@@ -40,13 +40,31 @@ pub(crate) struct Inputs<'a> {
 ///
 /// # Errors
 /// When the index cannot be read or the ledger cannot be asked.
-pub(crate) async fn make(inputs: &Inputs<'_>, ledger: &dyn Outcomes, report: &Report) -> anyhow::Result<Plan> {
-    let mut maker = Maker { inputs, ledger, report, refs: Vec::new(), names: HashSet::new(), totals: Totals::default() };
+pub(crate) async fn make(
+    inputs: &Inputs<'_>,
+    ledger: &dyn Outcomes,
+    report: &Report,
+) -> anyhow::Result<Plan> {
+    let mut maker = Maker {
+        inputs,
+        ledger,
+        report,
+        refs: Vec::new(),
+        names: HashSet::new(),
+        totals: Totals::default(),
+        base_url: None,
+    };
     maker.read(inputs.current, Listing::Current).await?;
     if let Some(archive) = inputs.archive {
         maker.read(archive, Listing::Archive).await?;
     }
-    let Maker { refs, mut totals, names, .. } = maker;
+    let Maker {
+        refs,
+        mut totals,
+        names,
+        base_url,
+        ..
+    } = maker;
     let grouped = tokio::task::spawn_blocking(|| group(refs)).await?;
     totals.builds = grouped.work.len() as u64;
     totals.names = names.len() as u64;
@@ -61,10 +79,13 @@ pub(crate) async fn make(inputs: &Inputs<'_>, ledger: &dyn Outcomes, report: &Re
             Fate::Check => totals.checks += 1,
         }
     }
-    let open = |path: &Path| File::open(path).with_context(|| format!("open the index at {}", path.display()));
+    let open = |path: &Path| {
+        File::open(path).with_context(|| format!("open the index at {}", path.display()))
+    };
     Ok(Plan {
         number: inputs.number,
         probe: inputs.probe,
+        base_url,
         totals,
         work: grouped.work,
         idle: grouped.idle,
@@ -82,6 +103,7 @@ struct Maker<'a> {
     refs: Vec<FileRef>,
     names: HashSet<u64>,
     totals: Totals,
+    base_url: Option<String>,
 }
 
 impl Maker<'_> {
@@ -102,12 +124,24 @@ impl Maker<'_> {
             }
             mirror_runtime::fail_point::hit("while-planning").await;
         }
+        if listing == Listing::Current {
+            self.base_url = rows.base_url().map(str::to_owned);
+        }
         Ok(())
     }
 
     /// A record that concerns this run and has a place in the layout.
-    fn candidate(&mut self, row: Row, listing: Listing) -> anyhow::Result<Option<(Record, Stands)>> {
-        let Row { offset, section, record, .. } = row;
+    fn candidate(
+        &mut self,
+        row: Row,
+        listing: Listing,
+    ) -> anyhow::Result<Option<(Record, Stands)>> {
+        let Row {
+            offset,
+            section,
+            record,
+            ..
+        } = row;
         let record = match record {
             Ok(record) => record,
             Err(error) => {
@@ -119,17 +153,27 @@ impl Maker<'_> {
             }
         };
         let selection = self.inputs.selection;
-        if selection.excludes(&record.file) || !(selection.matches(&record.file) || self.is_listed(&record)) {
+        if selection.excludes(&record.file)
+            || !(selection.matches(&record.file) || self.is_listed(&record))
+        {
             return Ok(None);
         }
         if let Err(reason) = self.inputs.layout.package(&record.file) {
             if listing == Listing::Current {
                 self.totals.unrepresentable += 1;
-                self.report.add(&Entry::left_out(self.inputs.subdir, record.file.as_str(), Verdict::Unrepresentable, &reason.to_string()))?;
+                self.report.add(&Entry::left_out(
+                    self.inputs.subdir,
+                    record.file.as_str(),
+                    Verdict::Unrepresentable,
+                    &reason.to_string(),
+                ))?;
             }
             return Ok(None);
         }
-        let stands = Stands { offset, v3: matches!(section, Section::V3(_)) };
+        let stands = Stands {
+            offset,
+            v3: matches!(section, Section::V3(_)),
+        };
         Ok(Some((record, stands)))
     }
 
@@ -145,31 +189,70 @@ impl Maker<'_> {
                 Verdict::BadRecord
             }
         };
-        self.report.add(&Entry::left_out(self.inputs.subdir, &name_in(error), verdict, &error.to_string()))
+        self.report.add(&Entry::left_out(
+            self.inputs.subdir,
+            &name_in(error),
+            verdict,
+            &error.to_string(),
+        ))
     }
 
     fn is_listed(&self, record: &Record) -> bool {
-        !self.inputs.listed.is_empty() && self.inputs.listed.contains(&hash_of(record.file.as_str()))
+        !self.inputs.listed.is_empty()
+            && self.inputs.listed.contains(&hash_of(record.file.as_str()))
     }
 
-    fn add(&mut self, record: &Record, stands: Stands, listing: Listing, recorded: Option<&Recorded>) {
+    fn add(
+        &mut self,
+        record: &Record,
+        stands: Stands,
+        listing: Listing,
+        recorded: Option<&Recorded>,
+    ) {
         let facts = Facts {
             recorded,
             floor: self.inputs.floor,
-            wanted: Wanted { sha256: record.sha256, md5: record.md5, size: record.size },
+            wanted: Wanted {
+                sha256: record.sha256,
+                md5: record.md5,
+                size: record.size,
+            },
             selected: self.inputs.selection.matches(&record.file),
             listed: self.is_listed(record),
             now_ms: clock::now_ms(),
             retry_failed: self.inputs.retry_failed,
         };
         let Some(fate) = fate(&facts) else { return };
+        if let (
+            Fate::Rest,
+            Some(Recorded {
+                outcome: FileOutcome::Failed(failure),
+                ..
+            }),
+        ) = (fate, recorded)
+        {
+            let due = failure.due_at_ms();
+            self.totals.resting_due_ms = Some(
+                self.totals
+                    .resting_due_ms
+                    .map_or(due, |earliest| earliest.min(due)),
+            );
+        }
         if fate == Fate::Transfer {
             self.names.insert(hash_of(record.file.name()));
         }
         let Stands { offset, v3 } = stands;
         let size = record.size.unwrap_or(0);
         let stem = hash_of(record.file.stem());
-        self.refs.push(FileRef::new(stem, size, offset, listing, record.file.archive(), v3, fate));
+        self.refs.push(FileRef::new(
+            stem,
+            size,
+            offset,
+            listing,
+            record.file.archive(),
+            v3,
+            fate,
+        ));
     }
 }
 

@@ -7,6 +7,7 @@ mod classify;
 mod make;
 mod refs;
 mod rows;
+mod source;
 mod tasks;
 mod trust;
 
@@ -14,6 +15,7 @@ pub(crate) use adopt::{adopt, listed};
 pub(crate) use make::{Inputs, make};
 pub(crate) use refs::{BuildRef, Fate};
 pub(crate) use rows::Rows;
+pub(crate) use source::source;
 pub(crate) use tasks::Template;
 pub(crate) use trust::{GENERATED_BY, GENERATOR, Latest, RECORDS, Trust};
 
@@ -29,6 +31,8 @@ pub(crate) struct Plan {
     pub number: u64,
     /// Whether tasks ask for a look at the destination before anything is downloaded.
     pub probe: bool,
+    /// `info.base_url` of the channel's index.
+    pub base_url: Option<String>,
     pub totals: Totals,
     pub work: Vec<BuildRef>,
     idle: Vec<BuildRef>,
@@ -54,6 +58,8 @@ pub(crate) struct Totals {
     pub held: u64,
     /// Files whose earlier failure still rests.
     pub resting: u64,
+    /// When the first of them is due for another try.
+    pub resting_due_ms: Option<u64>,
     /// Files the layout has no place for.
     pub unrepresentable: u64,
     /// Records that cannot be used.

@@ -69,11 +69,19 @@ impl FileRef {
     }
 
     pub(crate) fn listing(self) -> Listing {
-        if self.packed & ARCHIVE_LISTING == 0 { Listing::Current } else { Listing::Archive }
+        if self.packed & ARCHIVE_LISTING == 0 {
+            Listing::Current
+        } else {
+            Listing::Archive
+        }
     }
 
     pub(crate) fn archive(self) -> ArchiveType {
-        if self.packed & CONDA == 0 { ArchiveType::TarBz2 } else { ArchiveType::Conda }
+        if self.packed & CONDA == 0 {
+            ArchiveType::TarBz2
+        } else {
+            ArchiveType::Conda
+        }
     }
 
     pub(crate) fn is_v3(self) -> bool {
@@ -117,14 +125,23 @@ pub(crate) struct Grouped {
 pub(crate) fn group(mut refs: Vec<FileRef>) -> Grouped {
     // Current before archive, so that of two records of one file the current one stays.
     refs.sort_unstable_by_key(|file| {
-        (file.stem, file.packed & CONDA, file.packed & ARCHIVE_LISTING, file.offset())
+        (
+            file.stem,
+            file.packed & CONDA,
+            file.packed & ARCHIVE_LISTING,
+            file.offset(),
+        )
     });
     refs.dedup_by_key(|file| (file.stem, file.packed & CONDA));
     let (mut work, mut idle) = (Vec::new(), Vec::new());
     let mut start = 0;
     for build in refs.chunk_by(|a, b| a.stem == b.stem) {
         let len = u32::try_from(build.len()).expect("a build has two formats");
-        let target = if build.iter().any(|file| file.is_work()) { &mut work } else { &mut idle };
+        let target = if build.iter().any(|file| file.is_work()) {
+            &mut work
+        } else {
+            &mut idle
+        };
         target.push(BuildRef { start, len });
         start += len;
     }
@@ -147,7 +164,15 @@ mod tests {
     #[test]
     fn a_ref_gives_back_what_was_packed() {
         for fate in [Fate::Transfer, Fate::Keep, Fate::Rest, Fate::Check] {
-            let packed = FileRef::new(7, 9, 1 << 40, Listing::Archive, ArchiveType::Conda, true, fate);
+            let packed = FileRef::new(
+                7,
+                9,
+                1 << 40,
+                Listing::Archive,
+                ArchiveType::Conda,
+                true,
+                fate,
+            );
             assert_eq!(packed.fate(), fate);
             assert_eq!(packed.offset(), 1 << 40);
             assert_eq!(packed.listing(), Listing::Archive);
@@ -168,7 +193,11 @@ mod tests {
             file(1, 20, Archive, TarBz2, Fate::Transfer),
             file(3, 5, Archive, Conda, Fate::Transfer),
         ]);
-        assert_eq!(grouped.refs.len(), 4, "one file named by both listings is one file");
+        assert_eq!(
+            grouped.refs.len(),
+            4,
+            "one file named by both listings is one file"
+        );
         assert_eq!(grouped.idle.len(), 1);
         let lens: Vec<u32> = grouped.work.iter().map(|build| build.len).collect();
         assert_eq!(lens, [2, 1], "current builds first");

@@ -4,8 +4,11 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
-use mirror_channel::repodata::{Event, Limits, Record, RecordError, RepodataError, Scanner, Section};
+use mirror_channel::repodata::{
+    Event, Limits, Record, RecordError, RepodataError, Scanner, Section,
+};
 use tokio::sync::mpsc;
 
 /// Records that are looked up in the ledger together.
@@ -26,6 +29,7 @@ pub(crate) struct Row {
 /// A stream of [`Row`]s.
 pub(crate) struct Rows {
     batches: mpsc::Receiver<Result<Vec<Row>, RepodataError>>,
+    base_url: Arc<OnceLock<String>>,
 }
 
 impl Rows {
@@ -33,14 +37,21 @@ impl Rows {
     pub(crate) fn of(path: &Path, limits: Limits) -> std::io::Result<Self> {
         let index = File::open(path)?;
         let (sender, batches) = mpsc::channel(AHEAD);
+        let base_url = Arc::new(OnceLock::new());
+        let found = Arc::clone(&base_url);
         tokio::task::spawn_blocking(move || {
-            let end = read(&index, limits, &sender);
+            let end = read(&index, limits, &sender, &found);
             if let Err(error) = end {
                 // Nobody listens any more: the run was stopped.
                 let _ = sender.blocking_send(Err(error));
             }
         });
-        Ok(Self { batches })
+        Ok(Self { batches, base_url })
+    }
+
+    /// `info.base_url`, as far as the index was read: where the packages are, if not beside it (CEP 15).
+    pub(crate) fn base_url(&self) -> Option<&str> {
+        self.base_url.get().map(String::as_str)
     }
 
     /// The next batch; `None` at the end of the index.
@@ -53,11 +64,21 @@ fn read(
     index: &File,
     limits: Limits,
     sender: &mpsc::Sender<Result<Vec<Row>, RepodataError>>,
+    base_url: &OnceLock<String>,
 ) -> Result<(), RepodataError> {
     let mut scanner = Scanner::new(index, limits);
     let mut batch = Vec::with_capacity(BATCH);
     while let Some(event) = scanner.next()? {
-        let Event::Record(entry) = event else { continue };
+        let entry = match event {
+            Event::Record(entry) => entry,
+            Event::Value { key, json, .. } if key.text == "info" => {
+                if let Some(found) = base_url_in(json) {
+                    let _ = base_url.set(found);
+                }
+                continue;
+            }
+            _ => continue,
+        };
         batch.push(Row {
             ordinal: entry.ordinal,
             offset: entry.offset,
@@ -73,4 +94,15 @@ fn read(
     }
     let _ = sender.blocking_send(Ok(batch));
     Ok(())
+}
+
+fn base_url_in(info: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Info {
+        base_url: Option<String>,
+    }
+    serde_json::from_slice::<Info>(info)
+        .ok()?
+        .base_url
+        .filter(|url| !url.is_empty())
 }

@@ -5,8 +5,8 @@ use mirror_channel::repodata::{Record, RepodataError, Section, read_at};
 use mirror_queue::{Action, BuildName, Task, TaskFile};
 use url::Url;
 
-use super::refs::{BuildRef, Fate, FileRef, Listing};
 use super::Plan;
+use super::refs::{BuildRef, Fate, FileRef, Listing};
 
 /// What all tasks of a subdir share.
 #[derive(Debug, Clone)]
@@ -22,7 +22,11 @@ impl Plan {
     ///
     /// # Errors
     /// When a record cannot be read again.
-    pub(crate) fn tasks(&self, builds: &[BuildRef], template: &Template) -> Result<Vec<Task>, RepodataError> {
+    pub(crate) fn tasks(
+        &self,
+        builds: &[BuildRef],
+        template: &Template,
+    ) -> Result<Vec<Task>, RepodataError> {
         let mut tasks = Vec::with_capacity(builds.len());
         for build in builds {
             let mut of_build: Vec<Task> = Vec::with_capacity(1);
@@ -38,16 +42,25 @@ impl Plan {
                 };
                 task.files.push(task_file(file, &record));
             }
-            tasks.extend(of_build.into_iter().filter(|task| task.files.iter().any(|file| file.action != Action::Keep)));
+            tasks.extend(
+                of_build
+                    .into_iter()
+                    .filter(|task| task.files.iter().any(|file| file.action != Action::Keep)),
+            );
         }
         Ok(tasks)
     }
 
     /// The files of builds with nothing to do now, a batch of builds at a time.
-    pub(crate) fn idle(&self) -> impl Iterator<Item = Result<Vec<(Fate, Record)>, RepodataError>> + '_ {
+    pub(crate) fn idle(
+        &self,
+    ) -> impl Iterator<Item = Result<Vec<(Fate, Record)>, RepodataError>> + '_ {
         self.idle.iter().map(|build| {
             let records = self.records(*build)?;
-            Ok(records.into_iter().map(|(file, record)| (file.fate(), record)).collect())
+            Ok(records
+                .into_iter()
+                .map(|(file, record)| (file.fate(), record))
+                .collect())
         })
     }
 
@@ -68,7 +81,10 @@ impl Plan {
             };
             let record = Record::parse(section, &located.key, &located.json);
             // It was parsed when it was planned, and the file is ours.
-            records.push((*file, record.expect("a record that was read once reads the same again")));
+            records.push((
+                *file,
+                record.expect("a record that was read once reads the same again"),
+            ));
         }
         Ok(records)
     }

@@ -22,18 +22,29 @@ pub(crate) struct Latest {
 
 impl Latest {
     pub(crate) fn of(stored: &StoredManifest) -> Self {
-        Self { digest: stored.digest, manifest: Manifest::from_bytes(&stored.bytes).ok() }
+        Self {
+            digest: stored.digest,
+            manifest: Manifest::from_bytes(&stored.bytes).ok(),
+        }
     }
 
     /// Whether a program like this one wrote it.
     pub(crate) fn is_ours(&self) -> bool {
-        let annotation = self.manifest.as_ref().and_then(|manifest| manifest.annotations.get(GENERATOR));
+        let annotation = self
+            .manifest
+            .as_ref()
+            .and_then(|manifest| manifest.annotations.get(GENERATOR));
         annotation.is_some()
     }
 
     /// How many records it says it lists.
     pub(crate) fn records(&self) -> Option<u64> {
-        self.manifest.as_ref()?.annotations.get(RECORDS)?.parse().ok()
+        self.manifest
+            .as_ref()?
+            .annotations
+            .get(RECORDS)?
+            .parse()
+            .ok()
     }
 }
 
@@ -60,7 +71,9 @@ impl Trust {
         match latest {
             None if confirmed => Self::Emptied,
             None => Self::FirstFill,
-            Some(latest) if state.is_some_and(|state| state.knows(&latest.digest.to_string())) => Self::Ledger,
+            Some(latest) if state.is_some_and(|state| state.knows(&latest.digest.to_string())) => {
+                Self::Ledger
+            }
             Some(latest) if latest.is_ours() => Self::Index,
             Some(_) => Self::Foreign,
         }
@@ -80,29 +93,56 @@ mod tests {
 
     fn latest(ours: bool) -> Latest {
         let annotations = if ours {
-            BTreeMap::from([(GENERATOR.to_owned(), "conda-oci/0".to_owned()), (RECORDS.to_owned(), "7".to_owned())])
+            BTreeMap::from([
+                (GENERATOR.to_owned(), "conda-oci/0".to_owned()),
+                (RECORDS.to_owned(), "7".to_owned()),
+            ])
         } else {
             BTreeMap::new()
         };
         let bytes = Manifest::new(Vec::new(), annotations).to_bytes();
-        Latest::of(&StoredManifest { digest: Digest::of(&bytes), bytes })
+        Latest::of(&StoredManifest {
+            digest: Digest::of(&bytes),
+            bytes,
+        })
     }
 
     fn state(intended: Option<&Latest>, confirmed: Option<&Latest>) -> SubdirState {
         let text = |latest: Option<&Latest>| latest.map(|latest| latest.digest.to_string());
-        SubdirState { intended: text(intended), confirmed: text(confirmed), ..SubdirState::default() }
+        SubdirState {
+            intended: text(intended),
+            confirmed: text(confirmed),
+            ..SubdirState::default()
+        }
     }
 
     #[test]
     fn each_pair_of_memories_has_one_meaning() {
         let (ours, foreign) = (latest(true), latest(false));
         assert_eq!(Trust::of(None, None), Trust::FirstFill);
-        assert_eq!(Trust::of(Some(&state(Some(&ours), None)), None), Trust::FirstFill, "killed before the first PUT");
-        assert_eq!(Trust::of(Some(&state(None, Some(&ours))), None), Trust::Emptied);
-        assert_eq!(Trust::of(Some(&state(None, Some(&ours))), Some(&ours)), Trust::Ledger);
-        assert_eq!(Trust::of(Some(&state(Some(&ours), Some(&foreign))), Some(&ours)), Trust::Ledger, "killed after the PUT");
+        assert_eq!(
+            Trust::of(Some(&state(Some(&ours), None)), None),
+            Trust::FirstFill,
+            "killed before the first PUT"
+        );
+        assert_eq!(
+            Trust::of(Some(&state(None, Some(&ours))), None),
+            Trust::Emptied
+        );
+        assert_eq!(
+            Trust::of(Some(&state(None, Some(&ours))), Some(&ours)),
+            Trust::Ledger
+        );
+        assert_eq!(
+            Trust::of(Some(&state(Some(&ours), Some(&foreign))), Some(&ours)),
+            Trust::Ledger,
+            "killed after the PUT"
+        );
         assert_eq!(Trust::of(None, Some(&ours)), Trust::Index);
-        assert_eq!(Trust::of(Some(&state(None, Some(&foreign))), Some(&ours)), Trust::Index);
+        assert_eq!(
+            Trust::of(Some(&state(None, Some(&foreign))), Some(&ours)),
+            Trust::Index
+        );
         assert_eq!(Trust::of(None, Some(&foreign)), Trust::Foreign);
         assert_eq!(ours.records(), Some(7));
     }

@@ -18,15 +18,20 @@ pub(super) struct Held {
 impl Held {
     /// What becomes of the record with this ordinal.
     pub(super) fn keep(&self, ordinal: u64) -> Keep {
-        let word = usize::try_from(ordinal / 64).ok().and_then(|word| self.bits.get(word));
+        let word = usize::try_from(ordinal / 64)
+            .ok()
+            .and_then(|word| self.bits.get(word));
         if word.is_none_or(|word| word & (1 << (ordinal % 64)) == 0) {
             return Keep::Drop;
         }
-        self.computed.get(&ordinal).map_or(Keep::Keep, |sha256| Keep::WithSha256(*sha256))
+        self.computed
+            .get(&ordinal)
+            .map_or(Keep::Keep, |sha256| Keep::WithSha256(*sha256))
     }
 
     fn set(&mut self, ordinal: u64) {
-        let word = usize::try_from(ordinal / 64).expect("an index on this machine's disk has fewer records");
+        let word = usize::try_from(ordinal / 64)
+            .expect("an index on this machine's disk has fewer records");
         if self.bits.len() <= word {
             self.bits.resize(word + 1, 0);
         }
@@ -39,13 +44,25 @@ pub(super) async fn held(publisher: &Publisher<'_>) -> anyhow::Result<Held> {
     let mut held = Held::default();
     let mut rows = Rows::of(publisher.upstream, Limits::default())?;
     while let Some(batch) = rows.next().await {
-        let usable = batch?.into_iter().filter_map(|row| Some((row.ordinal, row.record.ok()?)));
-        let records: Vec<(u64, Record)> =
-            usable.filter(|(_, record)| !publisher.run.selection.excludes(&record.file)).collect();
-        let names: Vec<String> = records.iter().map(|(_, record)| record.file.as_str().to_owned()).collect();
-        let recorded = publisher.run.ledger.get_many(publisher.subdir, &names).await?;
+        let usable = batch?
+            .into_iter()
+            .filter_map(|row| Some((row.ordinal, row.record.ok()?)));
+        let records: Vec<(u64, Record)> = usable
+            .filter(|(_, record)| !publisher.run.selection.excludes(&record.file))
+            .collect();
+        let names: Vec<String> = records
+            .iter()
+            .map(|(_, record)| record.file.as_str().to_owned())
+            .collect();
+        let recorded = publisher
+            .run
+            .ledger
+            .get_many(publisher.subdir, &names)
+            .await?;
         for ((ordinal, record), recorded) in records.iter().zip(recorded) {
-            let Some(sha256) = recorded.and_then(|recorded| done(&recorded, record, publisher.state.floor)) else {
+            let Some(sha256) =
+                recorded.and_then(|recorded| done(&recorded, record, publisher.state.floor))
+            else {
                 continue;
             };
             held.set(*ordinal);
@@ -59,9 +76,17 @@ pub(super) async fn held(publisher: &Publisher<'_>) -> anyhow::Result<Held> {
 
 /// The sha256 of the held file, if it is the one the record means.
 fn done(recorded: &Recorded, record: &Record, floor: u64) -> Option<[u8; 32]> {
-    let wanted = Wanted { sha256: record.sha256, md5: record.md5, size: record.size };
+    let wanted = Wanted {
+        sha256: record.sha256,
+        md5: record.md5,
+        size: record.size,
+    };
     match &recorded.outcome {
-        FileOutcome::Done { sha256, .. } if recorded.plan >= floor && recorded.outcome.is_done_as(&wanted) => Some(*sha256),
+        FileOutcome::Done { sha256, .. }
+            if recorded.plan >= floor && recorded.outcome.is_done_as(&wanted) =>
+        {
+            Some(*sha256)
+        }
         _ => None,
     }
 }
@@ -77,7 +102,9 @@ mod tests {
             held.set(ordinal);
         }
         held.computed.insert(64, [7; 32]);
-        let kept: Vec<u64> = (0..2000).filter(|ordinal| held.keep(*ordinal) != Keep::Drop).collect();
+        let kept: Vec<u64> = (0..2000)
+            .filter(|ordinal| held.keep(*ordinal) != Keep::Drop)
+            .collect();
         assert_eq!(kept, [0, 63, 64, 1000]);
         assert_eq!(held.keep(64), Keep::WithSha256([7; 32]));
     }

@@ -65,7 +65,11 @@ impl Publisher<'_> {
             let manifest = index_manifest(&files);
             let bytes = manifest.to_bytes();
             let digest = mirror_oci::Digest::of(&bytes);
-            if self.latest.as_ref().is_some_and(|latest| latest.digest == digest) {
+            if self
+                .latest
+                .as_ref()
+                .is_some_and(|latest| latest.digest == digest)
+            {
                 self.confirm(&digest.to_string(), files.records).await?;
                 return Ok(Published::Unchanged);
             }
@@ -73,7 +77,10 @@ impl Publisher<'_> {
                 && !self.run.options.allow_shrink
                 && shrink::is_too_much(from, files.records)
             {
-                return Ok(Published::WouldShrink { from, to: files.records });
+                return Ok(Published::WouldShrink {
+                    from,
+                    to: files.records,
+                });
             }
             push::shards(self, &files).await?;
             push::index(self, &files).await?;
@@ -84,10 +91,15 @@ impl Publisher<'_> {
             self.state.intended = Some(digest.to_string());
             self.save().await?;
             let repository = self.layout.index_repository();
-            self.destination.put_manifest(&repository, LATEST, &bytes).await?;
+            self.destination
+                .put_manifest(&repository, LATEST, &bytes)
+                .await?;
             fail_point::hit("after-latest").await;
             self.confirm(&digest.to_string(), files.records).await?;
-            self.latest = Some(Latest { digest, manifest: Some(manifest) });
+            self.latest = Some(Latest {
+                digest,
+                manifest: Some(manifest),
+            });
             return Ok(Published::Wrote);
         }
         anyhow::bail!(
@@ -101,22 +113,37 @@ impl Publisher<'_> {
         let upstream = std::fs::File::open(self.upstream)?;
         let (subdir, dir) = (self.subdir.to_owned(), dir.to_owned());
         let built = tokio::task::spawn_blocking(move || {
-            index::build(upstream, &|ordinal| held.keep(ordinal), &subdir, &known, &dir, Limits::default())
+            index::build(
+                upstream,
+                &|ordinal| held.keep(ordinal),
+                &subdir,
+                &known,
+                &dir,
+                Limits::default(),
+            )
         });
-        Ok(built.await?.context("make the index to publish")?)
+        built.await?.context("make the index to publish")
     }
 
     /// The shards of the previous index, if that is one of ours: they need not be pushed again.
     async fn known_shards(&self) -> anyhow::Result<HashSet<[u8; 32]>> {
         let previous = self.latest.as_ref().filter(|latest| latest.is_ours());
-        let layer = previous.and_then(|latest| latest.manifest.as_ref()?.layer(layout::SHARD_INDEX));
-        let Some(layer) = layer.filter(|layer| layer.size <= MAX_SHARD_INDEX) else { return Ok(HashSet::new()) };
+        let layer =
+            previous.and_then(|latest| latest.manifest.as_ref()?.layer(layout::SHARD_INDEX));
+        let Some(layer) = layer.filter(|layer| layer.size <= MAX_SHARD_INDEX) else {
+            return Ok(HashSet::new());
+        };
         let repository = self.layout.index_repository();
         // Without it all shards are pushed: more work, the same result.
         let read = async {
-            let file = self.destination.fetch_blob(&repository, layer, &self.run.scratch).await?;
+            let file = self
+                .destination
+                .fetch_blob(&repository, layer, &self.run.scratch)
+                .await?;
             let bytes = tokio::fs::read(file.path()).await?;
-            let shards = tokio::task::spawn_blocking(move || mirror_channel::shards::read_index(&bytes)).await??;
+            let shards =
+                tokio::task::spawn_blocking(move || mirror_channel::shards::read_index(&bytes))
+                    .await??;
             anyhow::Ok(shards.into_values().collect())
         };
         Ok(read.await.unwrap_or_else(|error: anyhow::Error| {
@@ -136,18 +163,37 @@ impl Publisher<'_> {
     async fn may_move_latest(&mut self) -> anyhow::Result<bool> {
         self.run.confirm_lease(self.subdir).await?;
         let repository = self.layout.index_repository();
-        let now = self.destination.manifest(&repository, LATEST).await?.as_ref().map(Latest::of);
-        let (seen, found) = (self.latest.as_ref().map(|l| l.digest), now.as_ref().map(|l| l.digest));
+        let now = self
+            .destination
+            .manifest(&repository, LATEST)
+            .await?
+            .as_ref()
+            .map(Latest::of);
+        let (seen, found) = (
+            self.latest.as_ref().map(|l| l.digest),
+            now.as_ref().map(|l| l.digest),
+        );
         if seen == found {
             return Ok(true);
         }
-        tracing::warn!(subdir = self.subdir, "somebody else published meanwhile; merging");
+        tracing::warn!(
+            subdir = self.subdir,
+            "somebody else published meanwhile; merging"
+        );
         if let Some(latest) = now.as_ref() {
             anyhow::ensure!(
                 latest.is_ours(),
                 "{repository}:{LATEST} was replaced by another program during this run; nothing was published"
             );
-            self.run.take_over(latest, self.subdir, self.number, self.layout, self.destination).await?;
+            self.run
+                .take_over(
+                    latest,
+                    self.subdir,
+                    self.number,
+                    self.layout,
+                    self.destination,
+                )
+                .await?;
         }
         self.latest = now;
         Ok(false)
@@ -162,6 +208,10 @@ impl Publisher<'_> {
     }
 
     async fn save(&self) -> anyhow::Result<()> {
-        Ok(self.run.ledger.set_subdir_state(self.subdir, &self.state).await?)
+        Ok(self
+            .run
+            .ledger
+            .set_subdir_state(self.subdir, &self.state)
+            .await?)
     }
 }

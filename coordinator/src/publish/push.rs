@@ -16,7 +16,12 @@ use crate::plan::{GENERATED_BY, GENERATOR, RECORDS};
 /// The manifest of `latest`.
 pub(super) fn index_manifest(files: &IndexFiles) -> Manifest {
     let layers = layers(files).map(|(media_type, title, artifact)| {
-        Descriptor::titled(media_type, Digest::from_sha256(artifact.sha256), artifact.size, title)
+        Descriptor::titled(
+            media_type,
+            Digest::from_sha256(artifact.sha256),
+            artifact.size,
+            title,
+        )
     });
     let annotations = BTreeMap::from([
         (GENERATOR.to_owned(), GENERATED_BY.to_owned()),
@@ -36,7 +41,12 @@ fn layers(files: &IndexFiles) -> [(&'static str, &'static str, &Artifact); 3] {
 /// Pushes the shards that the previous index lacks.
 pub(super) async fn shards(publisher: &Publisher<'_>, files: &IndexFiles) -> anyhow::Result<()> {
     let new = &files.shards.new;
-    tracing::debug!(subdir = publisher.subdir, new = new.len(), total = files.shards.total, "shards");
+    tracing::debug!(
+        subdir = publisher.subdir,
+        new = new.len(),
+        total = files.shards.total,
+        "shards"
+    );
     if new.is_empty() {
         return Ok(());
     }
@@ -45,15 +55,23 @@ pub(super) async fn shards(publisher: &Publisher<'_>, files: &IndexFiles) -> any
     let pack = Arc::new(files.shards.pack.path.clone());
     stream::iter(new)
         .map(|shard| {
-            let body = Body::File { path: Arc::clone(&pack), offset: shard.offset, len: shard.len };
+            let body = Body::File {
+                path: Arc::clone(&pack),
+                offset: shard.offset,
+                len: shard.len,
+            };
             let repository = &repository;
             async move {
                 let digest = Digest::from_sha256(shard.sha256);
-                destination.push_blob(repository, &digest, &body, Presence::Absent).await?;
+                destination
+                    .push_blob(repository, &digest, &body, Presence::Absent)
+                    .await?;
                 let title = format!("shards/{}.msgpack.zst", digest.hex());
                 let layer = Descriptor::titled(layout::SHARD, digest, shard.len, title);
                 let manifest = Manifest::new(vec![layer], BTreeMap::new());
-                destination.put_manifest(repository, &digest.hex(), &manifest.to_bytes()).await?;
+                destination
+                    .put_manifest(repository, &digest.hex(), &manifest.to_bytes())
+                    .await?;
                 fail_point::hit("between-shards").await;
                 anyhow::Ok(())
             }
@@ -69,8 +87,14 @@ pub(super) async fn index(publisher: &Publisher<'_>, files: &IndexFiles) -> anyh
     publisher.destination.ensure_config(&repository).await?;
     for (_, _, artifact) in layers(files) {
         let path: &Path = &artifact.path;
-        let (digest, body) = (Digest::from_sha256(artifact.sha256), Body::file(path, artifact.size));
-        publisher.destination.push_blob(&repository, &digest, &body, Presence::Unknown).await?;
+        let (digest, body) = (
+            Digest::from_sha256(artifact.sha256),
+            Body::file(path, artifact.size),
+        );
+        publisher
+            .destination
+            .push_blob(&repository, &digest, &body, Presence::Unknown)
+            .await?;
         fail_point::hit("between-index-blobs").await;
     }
     Ok(())

@@ -19,11 +19,16 @@ pub(crate) async fn published(
     destination: &Destination,
     dir: &Path,
 ) -> anyhow::Result<Option<NamedTempFile>> {
-    let Some(manifest) = &latest.manifest else { return Ok(None) };
+    let Some(manifest) = &latest.manifest else {
+        return Ok(None);
+    };
     let repository = layout.index_repository();
     let read = || format!("read the published index {repository}:latest");
     if let Some(packed) = manifest.layer(layout::REPODATA_ZST) {
-        let packed = destination.fetch_blob(&repository, packed, dir).await.with_context(read)?;
+        let packed = destination
+            .fetch_blob(&repository, packed, dir)
+            .await
+            .with_context(read)?;
         let target = NamedTempFile::new_in(dir)?;
         let unpacked = tokio::task::spawn_blocking(move || {
             let limit = Limits::default().max_decompressed_bytes;
@@ -34,7 +39,12 @@ pub(crate) async fn published(
         return unpacked.await?.with_context(read).map(Some);
     }
     match manifest.layer(layout::REPODATA) {
-        Some(plain) => Ok(Some(destination.fetch_blob(&repository, plain, dir).await.with_context(read)?)),
+        Some(plain) => Ok(Some(
+            destination
+                .fetch_blob(&repository, plain, dir)
+                .await
+                .with_context(read)?,
+        )),
         None => Ok(None),
     }
 }

@@ -48,7 +48,12 @@ pub(crate) struct Follow<'a> {
 
 impl<'a> Follow<'a> {
     /// Follows `plan`. With `tags`, each task's probe is decided by whether its tag exists.
-    pub(crate) fn new(run: &'a Run, plan: Arc<Plan>, template: Arc<Template>, tags: Option<Tags<'a>>) -> Self {
+    pub(crate) fn new(
+        run: &'a Run,
+        plan: Arc<Plan>,
+        template: Arc<Template>,
+        tags: Option<Tags<'a>>,
+    ) -> Self {
         let number = plan.number;
         let chunks: Vec<_> = (0..plan.work.len()).step_by(CHUNK).collect();
         let tags = tags.map(Arc::new);
@@ -57,7 +62,9 @@ impl<'a> Follow<'a> {
                 let (plan, template) = (Arc::clone(&plan), Arc::clone(&template));
                 async move {
                     let end = (start + CHUNK).min(plan.work.len());
-                    let made = tokio::task::spawn_blocking(move || plan.tasks(&plan.work[start..end], &template));
+                    let made = tokio::task::spawn_blocking(move || {
+                        plan.tasks(&plan.work[start..end], &template)
+                    });
                     anyhow::Ok(stream::iter(made.await??.into_iter().map(anyhow::Ok)))
                 }
             })
@@ -74,14 +81,25 @@ impl<'a> Follow<'a> {
             })
             .buffered(AHEAD)
             .boxed();
-        Self { run, tasks, exhausted: false, window: HashMap::new(), plan: number, retry_due_ms: None }
+        Self {
+            run,
+            tasks,
+            exhausted: false,
+            window: HashMap::new(),
+            plan: number,
+            retry_due_ms: None,
+        }
     }
 
     /// Goes on until something is to be decided.
     ///
     /// # Errors
     /// When a record cannot be read, or the queue or the ledger fails.
-    pub(crate) async fn next(&mut self, until: tokio::time::Instant, summary: &mut SubdirSummary) -> anyhow::Result<Followed> {
+    pub(crate) async fn next(
+        &mut self,
+        until: tokio::time::Instant,
+        summary: &mut SubdirSummary,
+    ) -> anyhow::Result<Followed> {
         let mut poll = tokio::time::interval(POLL);
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -114,7 +132,9 @@ impl<'a> Follow<'a> {
             .flat_map(|(stem, task)| task.files.iter().map(|file| (stem.clone(), file.clone())))
             .filter(|(_, file)| file.action != Action::Keep)
             .collect();
-        let Some(subdir) = self.window.values().next().map(|task| task.subdir.clone()) else { return Ok(()) };
+        let Some(subdir) = self.window.values().next().map(|task| task.subdir.clone()) else {
+            return Ok(());
+        };
         let names: Vec<String> = open.iter().map(|(_, file)| file.file.clone()).collect();
         let recorded = self.run.ledger.get_many(&subdir, &names).await?;
         let mut outcomes: HashMap<String, Vec<(TaskFile, Option<Recorded>)>> = HashMap::new();
@@ -124,13 +144,24 @@ impl<'a> Follow<'a> {
         for (stem, files) in outcomes {
             let probe = self.window.get(&stem).is_some_and(|task| task.probe);
             let settled = files.iter().all(|(file, recorded)| {
-                let wanted = Wanted { sha256: file.sha256, md5: file.md5, size: file.size };
-                recorded.as_ref().is_some_and(|recorded| recorded.settles(self.plan, &wanted, probe))
+                let wanted = Wanted {
+                    sha256: file.sha256,
+                    md5: file.md5,
+                    size: file.size,
+                };
+                recorded
+                    .as_ref()
+                    .is_some_and(|recorded| recorded.settles(self.plan, &wanted, probe))
             });
             if settled {
                 self.window.remove(&stem);
                 for (file, recorded) in files {
-                    self.settled(&subdir, &file, recorded.as_ref().map(|r| &r.outcome), summary)?;
+                    self.settled(
+                        &subdir,
+                        &file,
+                        recorded.as_ref().map(|r| &r.outcome),
+                        summary,
+                    )?;
                 }
             }
         }
@@ -157,8 +188,13 @@ impl<'a> Follow<'a> {
                 }
             }
             Some(FileOutcome::Failed(failure)) => {
-                let verdict = if file.action == Action::Check { Verdict::NotHeld } else { Verdict::Failed };
-                let mut entry = Entry::left_out(subdir, &file.file, verdict, failure.cause.as_str());
+                let verdict = if file.action == Action::Check {
+                    Verdict::NotHeld
+                } else {
+                    Verdict::Failed
+                };
+                let mut entry =
+                    Entry::left_out(subdir, &file.file, verdict, failure.cause.as_str());
                 (entry.attempts, entry.bytes) = (Some(failure.attempts), file.size);
                 report.add(&entry)?;
                 if file.action == Action::Check {
@@ -167,7 +203,8 @@ impl<'a> Follow<'a> {
                     summary.failed += 1;
                     progress.settle(file.size.unwrap_or(0), true);
                     let due = failure.due_at_ms();
-                    self.retry_due_ms = Some(self.retry_due_ms.map_or(due, |earliest| earliest.min(due)));
+                    self.retry_due_ms =
+                        Some(self.retry_due_ms.map_or(due, |earliest| earliest.min(due)));
                 }
             }
             None => {}

@@ -42,9 +42,13 @@ impl Upstream {
         if let Self::Index(index) = self {
             return Ok(index);
         }
-        let mut file = NamedTempFile::new_in(dir).with_context(|| format!("write to {}", dir.display()))?;
+        let mut file =
+            NamedTempFile::new_in(dir).with_context(|| format!("write to {}", dir.display()))?;
         file.write_all(&empty(subdir))?;
-        Ok(Index { file, validator: ABSENT.to_owned() })
+        Ok(Index {
+            file,
+            validator: ABSENT.to_owned(),
+        })
     }
 
     pub(super) fn into_index(self) -> Option<Index> {
@@ -56,7 +60,12 @@ impl Upstream {
 }
 
 /// Fetches one of the channel's indexes, unless it is what `condition` says.
-pub(super) async fn fetch(run: &Run, subdir: &str, which: IndexFile, condition: Option<&str>) -> anyhow::Result<Upstream> {
+pub(super) async fn fetch(
+    run: &Run,
+    subdir: &str,
+    which: IndexFile,
+    condition: Option<&str>,
+) -> anyhow::Result<Upstream> {
     let url = run.channel.file_url(subdir, "x")?.join(".")?;
     let answer = run
         .fetcher
@@ -66,6 +75,8 @@ pub(super) async fn fetch(run: &Run, subdir: &str, which: IndexFile, condition: 
     Ok(match answer {
         IndexAnswer::Unchanged => Upstream::Unchanged,
         IndexAnswer::Missing => Upstream::Missing,
-        IndexAnswer::Fetched(FetchedIndex { file, validator, .. }) => Upstream::Index(Index { file, validator }),
+        IndexAnswer::Fetched(FetchedIndex {
+            file, validator, ..
+        }) => Upstream::Index(Index { file, validator }),
     })
 }

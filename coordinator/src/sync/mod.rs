@@ -13,8 +13,8 @@ use mirror_channel::repodata::Limits;
 use mirror_channel::source::IndexFile;
 use mirror_channel::subdir::NOARCH;
 use mirror_ledger::{LeaseGrant, SubdirState};
-use mirror_oci::layout::{LATEST, SubdirLayout};
 use mirror_oci::Destination;
+use mirror_oci::layout::{LATEST, SubdirLayout};
 use mirror_runtime::{Disposed as _, Disposition, clock};
 
 use crate::error::RunError;
@@ -40,8 +40,17 @@ pub(crate) struct Sync<'a> {
 impl<'a> Sync<'a> {
     pub(crate) fn new(run: &'a Run, subdir: &'a str) -> anyhow::Result<Self> {
         let layout = SubdirLayout::new(&run.host(), run.namespace(), &run.channel.name, subdir)
-            .with_context(|| format!("channel `{}` cannot be mirrored under this name (--as NAME gives it another)", run.channel.name))?;
-        Ok(Self { run, subdir, layout })
+            .with_context(|| {
+                format!(
+                    "channel `{}` cannot be mirrored under this name (--as NAME gives it another)",
+                    run.channel.name
+                )
+            })?;
+        Ok(Self {
+            run,
+            subdir,
+            layout,
+        })
     }
 
     /// Runs it. `None`: the channel does not serve this subdir.
@@ -66,10 +75,19 @@ impl<'a> Sync<'a> {
             return self.plan_and_publish(state, answer).await.map(Some);
         }
         let owner = &self.run.name;
-        match self.run.ledger.acquire_lease(self.subdir, owner, LEASE).await? {
+        match self
+            .run
+            .ledger
+            .acquire_lease(self.subdir, owner, LEASE)
+            .await?
+        {
             LeaseGrant::Granted => {}
             LeaseGrant::Held { owner, .. } => {
-                return Err(RunError::LeaseHeld { subdir: self.subdir.to_owned(), owner }.into());
+                return Err(RunError::LeaseHeld {
+                    subdir: self.subdir.to_owned(),
+                    owner,
+                }
+                .into());
             }
         }
         let outcome = tokio::select! {
@@ -83,9 +101,19 @@ impl<'a> Sync<'a> {
     async fn keep_lease(&self) -> anyhow::Error {
         loop {
             tokio::time::sleep(LEASE / 3).await;
-            match self.run.ledger.renew_lease(self.subdir, &self.run.name, LEASE).await {
+            match self
+                .run
+                .ledger
+                .renew_lease(self.subdir, &self.run.name, LEASE)
+                .await
+            {
                 Ok(true) => {}
-                Ok(false) => return RunError::LeaseLost { subdir: self.subdir.to_owned() }.into(),
+                Ok(false) => {
+                    return RunError::LeaseLost {
+                        subdir: self.subdir.to_owned(),
+                    }
+                    .into();
+                }
                 Err(error) => return error.into(),
             }
         }
@@ -96,37 +124,57 @@ impl<'a> Sync<'a> {
         let due = state.retry_due_ms.is_some_and(|due| due <= clock::now_ms());
         let settled = state.complete && !due && !self.run.options.retry_failed;
         let same = state.fingerprint == self.run.fingerprint;
-        (settled && same && state.confirmed.is_some()).then_some(state.validator.as_deref()).flatten()
+        (settled && same && state.confirmed.is_some())
+            .then_some(state.validator.as_deref())
+            .flatten()
     }
 
     async fn latest(&self) -> anyhow::Result<Option<Latest>> {
-        let Some(destination) = &self.run.destination else { return Ok(None) };
-        let stored = destination.manifest(&self.layout.index_repository(), LATEST).await?;
+        let Some(destination) = &self.run.destination else {
+            return Ok(None);
+        };
+        let stored = destination
+            .manifest(&self.layout.index_repository(), LATEST)
+            .await?;
         Ok(stored.as_ref().map(Latest::of))
     }
 
-    async fn plan_and_publish(&self, state: Option<SubdirState>, answer: Upstream) -> anyhow::Result<SubdirSummary> {
+    async fn plan_and_publish(
+        &self,
+        state: Option<SubdirState>,
+        answer: Upstream,
+    ) -> anyhow::Result<SubdirSummary> {
         let latest = self.latest().await?;
         let trust = Trust::of(state.as_ref(), latest.as_ref());
         tracing::debug!(subdir = self.subdir, ?trust, "what may be believed");
         let same = |validator: &str| {
-            state.as_ref().is_some_and(|state| self.condition(state) == Some(validator)) && trust == Trust::Ledger
+            state
+                .as_ref()
+                .is_some_and(|state| self.condition(state) == Some(validator))
+                && trust == Trust::Ledger
         };
         let upstream = match answer {
-            Upstream::Unchanged if trust == Trust::Ledger => return Ok(self.unchanged(state.as_ref())),
+            Upstream::Unchanged if trust == Trust::Ledger => {
+                return Ok(self.unchanged(state.as_ref()));
+            }
             Upstream::Unchanged => fetch(self.run, self.subdir, IndexFile::Current, None).await?,
             Upstream::Missing if same(index::ABSENT) => return Ok(self.unchanged(state.as_ref())),
             answer => answer,
         };
         let upstream = upstream.or_empty(self.subdir, &self.run.scratch)?;
-        let archive = fetch(self.run, self.subdir, IndexFile::FromPackages, None).await?.into_index();
+        let archive = fetch(self.run, self.subdir, IndexFile::FromPackages, None)
+            .await?
+            .into_index();
 
         let mut state = state.unwrap_or_default();
         let number = self.begin(&mut state, trust).await?;
         let mut listed = HashSet::new();
         if let (Some(latest), Some(destination)) = (&latest, &self.run.destination) {
             match trust {
-                Trust::Index => self.take_over(latest, destination, number, &mut state).await?,
+                Trust::Index => {
+                    self.take_over(latest, destination, number, &mut state)
+                        .await?
+                }
                 Trust::Foreign => listed = self.hints(latest, destination).await?,
                 _ => {}
             }
@@ -144,10 +192,23 @@ impl<'a> Sync<'a> {
             retry_failed: self.run.options.retry_failed,
             limits: Limits::default(),
         };
-        let plan = Arc::new(plan::make(&inputs, &*self.run.ledger, &self.run.report).await?);
+        let made = plan::make(&inputs, &*self.run.ledger, &self.run.report);
+        let Some(plan) = self.run.unless_stopped(made).await else {
+            return Ok(SubdirSummary {
+                subdir: self.subdir.to_owned(),
+                ..SubdirSummary::default()
+            });
+        };
+        let plan = Arc::new(plan?);
         let mut summary = SubdirSummary::planned(self.subdir, &plan.totals);
-        let resting = self.report_idle(&plan)?;
-        let Some(destination) = self.run.destination.as_ref().filter(|_| !self.run.options.dry_run) else {
+        self.report_idle(&plan)?;
+        let resting = plan.totals.resting_due_ms;
+        let Some(destination) = self
+            .run
+            .destination
+            .as_ref()
+            .filter(|_| !self.run.options.dry_run)
+        else {
             return Ok(summary);
         };
         self.run.progress.plan(plan.totals.files, plan.totals.bytes);
@@ -162,16 +223,30 @@ impl<'a> Sync<'a> {
             state,
             latest,
         };
-        let ended = self.transfer(plan, destination, trust, &mut publisher, &mut summary).await?;
-        let Some(failures_due) = ended else { return Ok(summary) };
+        let ended = self
+            .transfer(plan, destination, trust, &mut publisher, &mut summary)
+            .await?;
+        let Some(failures_due) = ended else {
+            return Ok(summary);
+        };
 
-        summary.publication = self.publish(&mut publisher, &mut summary).await?;
+        let Some(published) = self
+            .run
+            .unless_stopped(self.publish(&mut publisher, &mut summary))
+            .await
+        else {
+            return Ok(summary);
+        };
+        summary.publication = published?;
         let mut state = publisher.state;
         state.complete = summary.publication != Publication::Refused;
         state.validator = Some(upstream.validator().to_owned());
         state.fingerprint.clone_from(&self.run.fingerprint);
         state.retry_due_ms = [failures_due, resting].into_iter().flatten().min();
-        self.run.ledger.set_subdir_state(self.subdir, &state).await?;
+        self.run
+            .ledger
+            .set_subdir_state(self.subdir, &state)
+            .await?;
         Ok(summary)
     }
 
@@ -196,9 +271,23 @@ impl<'a> Sync<'a> {
     }
 
     /// Believes what an index of ours lists, after a sample.
-    async fn take_over(&self, latest: &Latest, destination: &Destination, number: u64, state: &mut SubdirState) -> anyhow::Result<()> {
-        tracing::info!(subdir = self.subdir, "the ledger does not know the published index; taking over what it lists");
-        if self.run.take_over(latest, self.subdir, number, &self.layout, destination).await? && !self.run.options.dry_run {
+    async fn take_over(
+        &self,
+        latest: &Latest,
+        destination: &Destination,
+        number: u64,
+        state: &mut SubdirState,
+    ) -> anyhow::Result<()> {
+        tracing::info!(
+            subdir = self.subdir,
+            "the ledger does not know the published index; taking over what it lists"
+        );
+        if self
+            .run
+            .take_over(latest, self.subdir, number, &self.layout, destination)
+            .await?
+            && !self.run.options.dry_run
+        {
             state.confirmed = Some(latest.digest.to_string());
             state.records = latest.records().unwrap_or(0);
             self.run.ledger.set_subdir_state(self.subdir, state).await?;
@@ -206,18 +295,25 @@ impl<'a> Sync<'a> {
         Ok(())
     }
 
-    async fn hints(&self, latest: &Latest, destination: &Destination) -> anyhow::Result<HashSet<u64>> {
-        tracing::warn!(subdir = self.subdir, "the published index was written by another program; each file it lists is looked for before it is replaced");
+    async fn hints(
+        &self,
+        latest: &Latest,
+        destination: &Destination,
+    ) -> anyhow::Result<HashSet<u64>> {
+        tracing::warn!(
+            subdir = self.subdir,
+            "the published index was written by another program; each file it lists is looked for before it is replaced"
+        );
         match published(latest, &self.layout, destination, &self.run.scratch).await? {
             Some(index) => plan::listed(index.path()).await,
             None => Ok(HashSet::new()),
         }
     }
 
-    /// Reports what there is nothing to do for. Gives when the earliest resting failure is due.
-    fn report_idle(&self, plan: &Plan) -> anyhow::Result<Option<u64>> {
-        if plan.totals.resting == 0 && !self.run.report.is_wanted() {
-            return Ok(None);
+    /// Reports what there is nothing to do for.
+    fn report_idle(&self, plan: &Plan) -> anyhow::Result<()> {
+        if !self.run.report.is_wanted() {
+            return Ok(());
         }
         for files in plan.idle() {
             for (fate, record) in files? {
@@ -231,9 +327,7 @@ impl<'a> Sync<'a> {
                 self.run.report.add(&entry)?;
             }
         }
-        // Looked at again within the hour at the latest; exact times would need another look-up.
-        let soon = clock::now_ms() + mirror_ledger::outcome::RETRY_AFTER_MS;
-        Ok((plan.totals.resting > 0).then_some(soon))
+        Ok(())
     }
 
     /// Brings the plan's builds to outcomes. `None`: a stop was asked for. Otherwise when the
@@ -250,9 +344,16 @@ impl<'a> Sync<'a> {
             return Ok(Some(None));
         }
         self.may_push(destination, &plan.totals).await?;
-        let source = self.run.channel.file_url(self.subdir, "x")?.join(".")?;
+        let subdir = self.run.channel.file_url(self.subdir, "x")?.join(".")?;
+        let source = plan::source(&subdir.join("../")?, subdir, plan.base_url.as_deref())?;
         let template = Template {
-            registry: self.run.options.registry.as_ref().map(ToString::to_string).unwrap_or_default(),
+            registry: self
+                .run
+                .options
+                .registry
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             channel: self.run.channel.name.clone(),
             subdir: self.subdir.to_owned(),
             source,
@@ -262,15 +363,22 @@ impl<'a> Sync<'a> {
         loop {
             // Over a foreign index nothing is published before all it lists was looked for.
             let until = match trust {
-                Trust::Foreign => tokio::time::Instant::now() + Duration::from_secs(u64::from(u32::MAX)),
+                Trust::Foreign => {
+                    tokio::time::Instant::now() + Duration::from_secs(u64::from(u32::MAX))
+                }
                 _ => tokio::time::Instant::now() + self.run.options.publish_every,
             };
             match follow.next(until, summary).await? {
                 Followed::Complete => return Ok(Some(follow.retry_due_ms)),
                 Followed::Interrupted => return Ok(None),
-                Followed::TimeToPublish => {
-                    self.publish(publisher, summary).await?;
-                }
+                Followed::TimeToPublish => match self
+                    .run
+                    .unless_stopped(self.publish(publisher, summary))
+                    .await
+                {
+                    Some(published) => published.map(drop)?,
+                    None => return Ok(None),
+                },
             }
         }
     }
@@ -278,7 +386,10 @@ impl<'a> Sync<'a> {
     /// Pushes the first blob the mirror needs anyway, so that a refusal is known before anything is
     /// downloaded.
     async fn may_push(&self, destination: &Destination, totals: &Totals) -> anyhow::Result<()> {
-        let refused = match destination.ensure_config(&self.layout.index_repository()).await {
+        let refused = match destination
+            .ensure_config(&self.layout.index_repository())
+            .await
+        {
             Ok(()) => return Ok(()),
             Err(error) if error.disposition() == Disposition::Denied => error,
             Err(error) => return Err(error.into()),
@@ -294,7 +405,11 @@ impl<'a> Sync<'a> {
         .into())
     }
 
-    async fn publish(&self, publisher: &mut Publisher<'_>, summary: &mut SubdirSummary) -> anyhow::Result<Publication> {
+    async fn publish(
+        &self,
+        publisher: &mut Publisher<'_>,
+        summary: &mut SubdirSummary,
+    ) -> anyhow::Result<Publication> {
         let published = publisher.publish().await?;
         summary.indexed = Some(publisher.state.records);
         Ok(match published {

@@ -26,7 +26,11 @@ pub(crate) struct Tags<'a> {
 
 impl<'a> Tags<'a> {
     pub(crate) fn new(destination: &'a Destination, layout: &'a SubdirLayout) -> Self {
-        Self { destination, layout, recent: Mutex::default() }
+        Self {
+            destination,
+            layout,
+            recent: Mutex::default(),
+        }
     }
 
     /// Whether the tag of the task's build exists.
@@ -34,8 +38,13 @@ impl<'a> Tags<'a> {
     /// # Errors
     /// When the registry cannot be asked.
     pub(crate) async fn has(&self, task: &Task) -> Result<bool, DestinationError> {
-        let file = task.files.first().and_then(|file| file.file.parse::<FileName>().ok());
-        let Some(place) = file.and_then(|file| self.layout.package(&file).ok()) else { return Ok(true) };
+        let file = task
+            .files
+            .first()
+            .and_then(|file| file.file.parse::<FileName>().ok());
+        let Some(place) = file.and_then(|file| self.layout.package(&file).ok()) else {
+            return Ok(true);
+        };
         let listed = self.slot(&place.repository);
         let tags = listed
             .get_or_try_init(|| async {

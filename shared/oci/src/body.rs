@@ -52,7 +52,9 @@ impl Body {
     ///
     /// # Errors
     /// When the spooled file cannot be opened.
-    pub async fn open(&self) -> std::io::Result<Box<dyn tokio::io::AsyncRead + Send + Sync + Unpin>> {
+    pub async fn open(
+        &self,
+    ) -> std::io::Result<Box<dyn tokio::io::AsyncRead + Send + Sync + Unpin>> {
         match self {
             Self::Memory(bytes) => Ok(Box::new(std::io::Cursor::new(bytes.clone()))),
             Self::File { path, offset, len } => {

@@ -19,7 +19,7 @@ use crate::{BlobStream, Body, Digest, Presence, Pushed, StoredManifest, layout, 
 #[derive(Debug)]
 pub enum Destination {
     /// Over the network.
-    Registry(Registry),
+    Registry(Box<Registry>),
     /// On disk.
     Folder(Folder),
 }
@@ -92,7 +92,11 @@ impl Destination {
     ///
     /// # Errors
     /// When the destination cannot be asked.
-    pub async fn manifest(&self, repository: &str, reference: &str) -> Result<Option<StoredManifest>> {
+    pub async fn manifest(
+        &self,
+        repository: &str,
+        reference: &str,
+    ) -> Result<Option<StoredManifest>> {
         match self {
             Self::Registry(registry) => Ok(registry.manifest(repository, reference).await?),
             Self::Folder(folder) => Ok(folder.manifest(repository, reference).await?),
@@ -114,9 +118,17 @@ impl Destination {
     ///
     /// # Errors
     /// When it is refused or cannot be stored.
-    pub async fn push_blob(&self, repository: &str, digest: &Digest, body: &Body, presence: Presence) -> Result<Pushed> {
+    pub async fn push_blob(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        body: &Body,
+        presence: Presence,
+    ) -> Result<Pushed> {
         match self {
-            Self::Registry(registry) => Ok(registry.push_blob(repository, digest, body, presence).await?),
+            Self::Registry(registry) => Ok(registry
+                .push_blob(repository, digest, body, presence)
+                .await?),
             Self::Folder(folder) => match folder.put_blob(repository, digest, body).await? {
                 Put::Written => Ok(Pushed::Sent),
                 Put::Present => Ok(Pushed::Present),
@@ -133,7 +145,9 @@ impl Destination {
             Self::Registry(registry) => Ok(registry.ensure_config(repository).await?),
             Self::Folder(folder) => {
                 let body = Body::Memory(Bytes::from_static(layout::CONFIG_BYTES));
-                folder.put_blob(repository, &manifest::config().digest, &body).await?;
+                folder
+                    .put_blob(repository, &manifest::config().digest, &body)
+                    .await?;
                 Ok(())
             }
         }
@@ -161,7 +175,12 @@ impl Destination {
     ///
     /// # Errors
     /// When it is not there, is not what its descriptor says, or cannot be stored.
-    pub async fn fetch_blob(&self, repository: &str, blob: &Descriptor, dir: &Path) -> Result<tempfile::NamedTempFile> {
+    pub async fn fetch_blob(
+        &self,
+        repository: &str,
+        blob: &Descriptor,
+        dir: &Path,
+    ) -> Result<tempfile::NamedTempFile> {
         let failed = |problem: String, local| DestinationError::Blob {
             repository: repository.to_owned(),
             digest: blob.digest,
@@ -171,14 +190,22 @@ impl Destination {
         let local = |error: io::Error| failed(error.to_string(), true);
         let mut bytes = self.read_blob(repository, &blob.digest).await?;
         let target = tempfile::NamedTempFile::new_in(dir).map_err(local)?;
-        let mut file = tokio::fs::File::create(target.path()).await.map_err(local)?;
+        let mut file = tokio::fs::File::create(target.path())
+            .await
+            .map_err(local)?;
         let mut sha256 = rattler_digest::Sha256::new();
         let mut size = 0;
         while let Some(chunk) = bytes.next().await {
             let chunk = chunk.map_err(|error| failed(error.to_string(), false))?;
             size += chunk.len() as u64;
             if size > blob.size {
-                return Err(failed(format!("it is longer than the {} bytes its manifest says", blob.size), false));
+                return Err(failed(
+                    format!(
+                        "it is longer than the {} bytes its manifest says",
+                        blob.size
+                    ),
+                    false,
+                ));
             }
             sha256.update(&chunk);
             file.write_all(&chunk).await.map_err(local)?;
@@ -186,7 +213,10 @@ impl Destination {
         file.flush().await.map_err(local)?;
         let got = Digest::from_sha256(sha256.finalize().into());
         if got != blob.digest || size != blob.size {
-            return Err(failed(format!("{size} bytes with digest {got} came"), false));
+            return Err(failed(
+                format!("{size} bytes with digest {got} came"),
+                false,
+            ));
         }
         Ok(target)
     }
@@ -195,7 +225,9 @@ impl Destination {
         match self {
             Self::Registry(registry) => Ok(registry.read_blob(repository, digest).await?),
             Self::Folder(folder) => match folder.open_blob(repository, digest).await? {
-                Some((_, file)) => Ok(ReaderStream::with_capacity(file, 64 * 1024).into_stream().boxed()),
+                Some((_, file)) => Ok(ReaderStream::with_capacity(file, 64 * 1024)
+                    .into_stream()
+                    .boxed()),
                 None => Err(DestinationError::Blob {
                     repository: repository.to_owned(),
                     digest: *digest,

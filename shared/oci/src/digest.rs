@@ -96,7 +96,13 @@ mod tests {
 
     #[test]
     fn other_algorithms_and_lengths_are_refused() {
-        for text in ["", "sha256:", "sha512:00", "sha256:0g", &format!("sha256:{}", "0".repeat(66))] {
+        for text in [
+            "",
+            "sha256:",
+            "sha512:00",
+            "sha256:0g",
+            &format!("sha256:{}", "0".repeat(66)),
+        ] {
             assert!(text.parse::<Digest>().is_err(), "{text}");
         }
     }

@@ -45,10 +45,14 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unrepresentable {
     /// A path component that registries do not take.
-    #[error("`{0}` cannot be part of an OCI repository name (lower-case letters, digits, single separators)")]
+    #[error(
+        "`{0}` cannot be part of an OCI repository name (lower-case letters, digits, single separators)"
+    )]
     Component(String),
     /// A tag that registries do not take.
-    #[error("`{0}` cannot be an OCI tag (at most 128 letters, digits, `_`, `.`, `-`; not beginning with `.` or `-`)")]
+    #[error(
+        "`{0}` cannot be an OCI tag (at most 128 letters, digits, `_`, `.`, `-`; not beginning with `.` or `-`)"
+    )]
     Tag(String),
     /// A path longer than [`MAX_PATH`].
     #[error("`{path}` is {len} bytes long; registries and clients carry at most {MAX_PATH}")]
@@ -201,25 +205,52 @@ mod tests {
     #[test]
     fn packages_live_where_clients_look_for_them() {
         for (file, repository, tag) in [
-            ("zlib-1.3.1-h0_1.conda", "org/conda-forge/linux-64/zlib", "1.3.1-h0_1"),
-            ("_libgcc_mutex-0.1-main.tar.bz2", "org/conda-forge/linux-64/zzz_libgcc_mutex", "0.1-main"),
-            ("a-b-1!2.0+cu12-h1_0.conda", "org/conda-forge/linux-64/a-b", "1__e__2.0__p__cu12-h1_0"),
+            (
+                "zlib-1.3.1-h0_1.conda",
+                "org/conda-forge/linux-64/zlib",
+                "1.3.1-h0_1",
+            ),
+            (
+                "_libgcc_mutex-0.1-main.tar.bz2",
+                "org/conda-forge/linux-64/zzz_libgcc_mutex",
+                "0.1-main",
+            ),
+            (
+                "a-b-1!2.0+cu12-h1_0.conda",
+                "org/conda-forge/linux-64/a-b",
+                "1__e__2.0__p__cu12-h1_0",
+            ),
             ("x-1=2-0.conda", "org/conda-forge/linux-64/x", "1__eq__2-0"),
         ] {
             let place = place(file).unwrap();
-            assert_eq!((place.repository.as_str(), place.tag.as_str()), (repository, tag));
+            assert_eq!(
+                (place.repository.as_str(), place.tag.as_str()),
+                (repository, tag)
+            );
         }
     }
 
     #[test]
     fn names_no_registry_takes_are_told_before_any_request() {
-        assert!(matches!(place("Foo-1-0.conda"), Err(Unrepresentable::Component(_))));
-        assert!(matches!(place("foo.-1-0.conda"), Err(Unrepresentable::Component(_))));
-        assert!(matches!(place("foo-1~2-0.conda"), Err(Unrepresentable::Tag(_))));
+        assert!(matches!(
+            place("Foo-1-0.conda"),
+            Err(Unrepresentable::Component(_))
+        ));
+        assert!(matches!(
+            place("foo.-1-0.conda"),
+            Err(Unrepresentable::Component(_))
+        ));
+        assert!(matches!(
+            place("foo-1~2-0.conda"),
+            Err(Unrepresentable::Tag(_))
+        ));
         let long = format!("foo-1-{}.conda", "b".repeat(130));
         assert!(matches!(place(&long), Err(Unrepresentable::Tag(_))));
         let deep = "n".repeat(230);
-        assert!(matches!(place(&format!("{deep}-1-0.conda")), Err(Unrepresentable::TooLong { .. })));
+        assert!(matches!(
+            place(&format!("{deep}-1-0.conda")),
+            Err(Unrepresentable::TooLong { .. })
+        ));
         assert!(SubdirLayout::new("ghcr.io", "Org", "c", "noarch").is_err());
         assert!(SubdirLayout::new("ghcr.io", "", "c/label/RC", "noarch").is_err());
     }
@@ -229,7 +260,9 @@ mod tests {
         for good in ["a", "a.b", "a_b", "a__b", "a---b", "0a", "zzz_openmp_mutex"] {
             assert!(is_component(good), "{good}");
         }
-        for bad in ["", "_a", "a_", "a___b", "a..b", "a._b", "A", "a/b", "-a", "ä"] {
+        for bad in [
+            "", "_a", "a_", "a___b", "a..b", "a._b", "A", "a/b", "-a", "ä",
+        ] {
             assert!(!is_component(bad), "{bad}");
         }
     }

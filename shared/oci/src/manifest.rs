@@ -26,7 +26,11 @@ pub const CREATION_TIME: &str = "creationTime";
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
     /// Annotations of the whole.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "null_is_empty"
+    )]
     pub annotations: BTreeMap<String, String>,
     /// The config blob.
     pub config: Descriptor,
@@ -44,7 +48,11 @@ pub struct Manifest {
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
     /// Annotations of the blob.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "null_is_empty"
+    )]
     pub annotations: BTreeMap<String, String>,
     /// Its digest.
     pub digest: Digest,
@@ -92,7 +100,8 @@ impl Manifest {
     #[must_use]
     pub fn layer(&self, media_type: &str) -> Option<&Descriptor> {
         let same = |written: &str| {
-            written == media_type || written.strip_suffix('d') == Some(media_type) && media_type.ends_with("+zst")
+            written == media_type
+                || written.strip_suffix('d') == Some(media_type) && media_type.ends_with("+zst")
         };
         self.layers.iter().find(|layer| same(&layer.media_type))
     }
@@ -157,7 +166,9 @@ mod tests {
         let bytes = manifest.to_bytes();
         let text = std::str::from_utf8(&bytes).unwrap();
         assert!(text.starts_with(r#"{"config":{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","mediaType":"application/vnd.unknown.config.v1+json","size":2},"layers":[{"annotations":{"#));
-        assert!(text.ends_with(r#""mediaType":"application/vnd.oci.image.manifest.v1+json","schemaVersion":2}"#));
+        assert!(text.ends_with(
+            r#""mediaType":"application/vnd.oci.image.manifest.v1+json","schemaVersion":2}"#
+        ));
         assert_eq!(Manifest::from_bytes(&bytes).unwrap(), manifest);
     }
 

@@ -48,9 +48,15 @@ pub struct InfoLayers {
 impl InfoLayers {
     /// The layers of the build `stem` (`name-version-build`).
     #[must_use]
-    pub fn new(stem: &str, archive: (Digest, u64), index: (Digest, u64), created: Option<String>) -> Self {
+    pub fn new(
+        stem: &str,
+        archive: (Digest, u64),
+        index: (Digest, u64),
+        created: Option<String>,
+    ) -> Self {
         let layer = |media_type, (digest, size), title: String| {
-            Descriptor::titled(media_type, digest, size, title).annotated(CREATION_TIME, created.clone())
+            Descriptor::titled(media_type, digest, size, title)
+                .annotated(CREATION_TIME, created.clone())
         };
         Self {
             archive: layer(layout::INFO, archive, format!("{stem}/info.tar.gz")),
@@ -75,9 +81,14 @@ pub fn package_layer(
     md5: [u8; 16],
     created: Option<String>,
 ) -> Descriptor {
-    Descriptor::titled(layout::package_media_type(file.archive()), digest, size, file.as_str())
-        .annotated(MD5, Some(hex::encode(md5)))
-        .annotated(CREATION_TIME, created)
+    Descriptor::titled(
+        layout::package_media_type(file.archive()),
+        digest,
+        size,
+        file.as_str(),
+    )
+    .annotated(MD5, Some(hex::encode(md5)))
+    .annotated(CREATION_TIME, created)
 }
 
 /// A file that was transferred just now.
@@ -105,7 +116,10 @@ pub fn assemble(
     let new = |archive| transferred.iter().find(|file| file.archive == archive);
     let kept = |archive| {
         let existing = existing?;
-        match listed.iter().find(|wanted| wanted.file.archive() == archive) {
+        match listed
+            .iter()
+            .find(|wanted| wanted.file.archive() == archive)
+        {
             Some(wanted) => wanted.layer_in(existing),
             None => existing.layer(layout::package_media_type(archive)),
         }
@@ -163,7 +177,11 @@ mod tests {
     }
 
     fn titles(manifest: &Manifest) -> Vec<&str> {
-        manifest.layers.iter().map(|l| l.annotations[crate::manifest::TITLE].as_str()).collect()
+        manifest
+            .layers
+            .iter()
+            .map(|l| l.annotations[crate::manifest::TITLE].as_str())
+            .collect()
     }
 
     const CONDA: &str = "a-1-0.conda";
@@ -174,7 +192,10 @@ mod tests {
         let listed = [wanted(CONDA, b"c"), wanted(TAR, b"t")];
         let both = [transferred(TAR, b"t"), transferred(CONDA, b"c")];
         let manifest = assemble(&listed, &both, None).unwrap();
-        assert_eq!(titles(&manifest), [CONDA, "a-1-0/info.tar.gz", "a-1-0/info/index.json", TAR]);
+        assert_eq!(
+            titles(&manifest),
+            [CONDA, "a-1-0/info.tar.gz", "a-1-0/info/index.json", TAR]
+        );
         assert_eq!(manifest.layers[1], both[1].info.archive);
     }
 
@@ -191,7 +212,12 @@ mod tests {
 
     #[test]
     fn a_listed_format_with_another_hash_is_dropped_and_an_unlisted_one_is_kept() {
-        let old = assemble(&[], &[transferred(CONDA, b"c"), transferred(TAR, b"old")], None).unwrap();
+        let old = assemble(
+            &[],
+            &[transferred(CONDA, b"c"), transferred(TAR, b"old")],
+            None,
+        )
+        .unwrap();
         let listed = [wanted(CONDA, b"new"), wanted(TAR, b"t")];
         let manifest = assemble(&listed, &[transferred(CONDA, b"new")], Some(&old)).unwrap();
         assert_eq!(manifest.layers.len(), 3);

@@ -101,7 +101,8 @@ impl HostBudget for MemoryHostBudget {
                 break;
             }
             // Spread the return a little: all waiters coming back in one instant get parked again.
-            let jitter = Duration::from_millis(fastrand::u64(0..=(wait.as_millis() as u64 / 10).min(2_000)));
+            let jitter =
+                Duration::from_millis(fastrand::u64(0..=(wait.as_millis() as u64 / 10).min(2_000)));
             tokio::time::sleep(wait + jitter).await;
         }
         let limiter = match kind {
@@ -123,7 +124,12 @@ impl HostBudget for MemoryHostBudget {
             later
         });
         if later {
-            tracing::warn!(host = name, seconds = clock::until(until).as_secs_f32(), why, "host asks for patience; its requests wait");
+            tracing::warn!(
+                host = name,
+                seconds = clock::until(until).as_secs_f32(),
+                why,
+                "host asks for patience; its requests wait"
+            );
         }
     }
 

@@ -40,7 +40,9 @@ impl Shutdown {
                     std::process::exit(128 + number);
                 }
                 handle.signal.store(number, Ordering::SeqCst);
-                tracing::warn!("stopping: transfers in flight are given back; a second signal ends at once");
+                tracing::warn!(
+                    "stopping: transfers in flight are given back; a second signal ends at once"
+                );
                 handle.token.cancel();
             }
         });

@@ -16,7 +16,10 @@ pub(super) fn write(mut members: Members, spool: &Path) -> io::Result<Blob> {
     let target = tempfile::spooled_tempfile_in(IN_MEMORY, spool);
     let hashing = HashingWriter::<_, rattler_digest::Sha256>::new(target);
     // 255: unknown system, the only value that is the same everywhere.
-    let gzip = GzBuilder::new().mtime(0).operating_system(255).write(BufWriter::new(hashing), Compression::new(6));
+    let gzip = GzBuilder::new()
+        .mtime(0)
+        .operating_system(255)
+        .write(BufWriter::new(hashing), Compression::new(6));
     let mut tar = tar::Builder::new(gzip);
     for member in &members.list {
         let mut header = tar::Header::new_gnu();
@@ -27,11 +30,17 @@ pub(super) fn write(mut members: Members, spool: &Path) -> io::Result<Blob> {
         header.set_uid(0);
         header.set_gid(0);
         members.contents.seek(SeekFrom::Start(member.offset))?;
-        tar.append_data(&mut header, &member.name, (&mut members.contents).take(member.len))?;
+        tar.append_data(
+            &mut header,
+            &member.name,
+            (&mut members.contents).take(member.len),
+        )?;
     }
     let mut buffered = tar.into_inner()?.finish()?;
     buffered.flush()?;
-    let hashing = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
+    let hashing = buffered
+        .into_inner()
+        .map_err(io::IntoInnerError::into_error)?;
     let (target, sha256) = hashing.finalize();
     blob(target, Digest::from_sha256(sha256.into()), spool)
 }
@@ -49,7 +58,11 @@ fn blob(target: SpooledTempFile, digest: Digest, spool: &Path) -> io::Result<Blo
             let mut named = NamedTempFile::new_in(spool)?;
             let len = io::copy(&mut unnamed, &mut named)?;
             let path = named.into_temp_path();
-            Ok(Blob { digest, body: Body::file(path.to_path_buf(), len), _file: Some(path) })
+            Ok(Blob {
+                digest,
+                body: Body::file(path.to_path_buf(), len),
+                _file: Some(path),
+            })
         }
     }
 }

@@ -20,13 +20,21 @@ pub(super) fn read(bytes: &[u8], subdir: &str) -> Result<Index, serde_json::Erro
     // Sorted keys and raw values, so that the bytes depend on nothing but the package.
     let mut fields: BTreeMap<String, &RawValue> = serde_json::from_slice(bytes)?;
     let created = fields.get("timestamp").and_then(|raw| created(raw.get()));
-    let named = fields.get("subdir").is_some_and(|raw| !matches!(raw.get(), "null" | "\"\""));
+    let named = fields
+        .get("subdir")
+        .is_some_and(|raw| !matches!(raw.get(), "null" | "\"\""));
     if named {
-        return Ok(Index { bytes: bytes.to_vec(), created });
+        return Ok(Index {
+            bytes: bytes.to_vec(),
+            created,
+        });
     }
     let filled = serde_json::value::to_raw_value(subdir)?;
     fields.insert("subdir".to_owned(), &filled);
-    Ok(Index { bytes: serde_json::to_vec(&fields)?, created })
+    Ok(Index {
+        bytes: serde_json::to_vec(&fields)?,
+        created,
+    })
 }
 
 fn created(raw: &str) -> Option<String> {
@@ -56,7 +64,10 @@ mod tests {
         assert_eq!(index.bytes, given);
         assert_eq!(index.created.as_deref(), Some("2023.11.14.22.13"));
         let index = read(br#"{"name":"a","build_number":1.50}"#, "linux-64").unwrap();
-        assert_eq!(index.bytes, br#"{"build_number":1.50,"name":"a","subdir":"linux-64"}"#);
+        assert_eq!(
+            index.bytes,
+            br#"{"build_number":1.50,"name":"a","subdir":"linux-64"}"#
+        );
         assert_eq!(index.created, None);
     }
 

@@ -41,16 +41,26 @@ pub(super) fn collect<R: Read>(
         bounded("the number of members", entries, limits.entries)?;
         unpacked = unpacked.saturating_add(entry.size());
         bounded("the unpacked size", unpacked, limits.unpacked_bytes)?;
-        let Some(name) = name_in_info(&entry.path().map_err(unreadable)?)? else { continue };
+        let Some(name) = name_in_info(&entry.path().map_err(unreadable)?)? else {
+            continue;
+        };
         if !entry.header().entry_type().is_file() {
             tracing::debug!(name, "info member is not a regular file; left out");
             continue;
         }
-        bounded("the number of files in info/", list.len() as u64 + 1, limits.members as u64)?;
+        bounded(
+            "the number of files in info/",
+            list.len() as u64 + 1,
+            limits.members as u64,
+        )?;
         bounded("the size of info/", at + entry.size(), limits.info_bytes)?;
         let executable = entry.header().mode().is_ok_and(|mode| mode & 0o111 != 0);
         let len = if name == "index.json" {
-            bounded("the size of info/index.json", entry.size(), limits.index_bytes)?;
+            bounded(
+                "the size of info/index.json",
+                entry.size(),
+                limits.index_bytes,
+            )?;
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes).map_err(unreadable)?;
             contents.write_all(&bytes).map_err(ExtractError::Spool)?;
@@ -60,15 +70,26 @@ pub(super) fn collect<R: Read>(
         } else {
             copy(&mut entry, &mut contents)?
         };
-        list.push(Member { name, executable, offset: at, len });
+        list.push(Member {
+            name,
+            executable,
+            offset: at,
+            len,
+        });
         at += len;
     }
     // The last of two members with one name is what unpacking would leave.
     list.reverse();
     list.sort_by(|a, b| a.name.cmp(&b.name));
     list.dedup_by(|later, first| later.name == first.name);
-    contents.seek(SeekFrom::Start(0)).map_err(ExtractError::Spool)?;
-    Ok(Members { list, contents, index })
+    contents
+        .seek(SeekFrom::Start(0))
+        .map_err(ExtractError::Spool)?;
+    Ok(Members {
+        list,
+        contents,
+        index,
+    })
 }
 
 /// Copies with the two sides' errors told apart: the archive's is the package's fault, the spool's ours.
@@ -88,12 +109,15 @@ fn copy(from: &mut impl Read, to: &mut SpooledTempFile) -> Result<u64, ExtractEr
 /// The name relative to `info/`, `None` for what is elsewhere in the package.
 fn name_in_info(path: &Path) -> Result<Option<String>, ExtractError> {
     let mut parts = Vec::new();
-    let hostile = || ExtractError::HostileName(path.display().to_string().chars().take(200).collect());
+    let hostile =
+        || ExtractError::HostileName(path.display().to_string().chars().take(200).collect());
     for component in path.components() {
         match component {
             Component::CurDir => {}
             Component::Normal(part) => parts.push(part),
-            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return Err(hostile()),
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
+                return Err(hostile());
+            }
         }
     }
     match parts.split_first() {
@@ -106,7 +130,11 @@ fn name_in_info(path: &Path) -> Result<Option<String>, ExtractError> {
 }
 
 fn bounded(what: &'static str, value: u64, limit: u64) -> Result<(), ExtractError> {
-    if value > limit { Err(ExtractError::TooMuch { what, limit }) } else { Ok(()) }
+    if value > limit {
+        Err(ExtractError::TooMuch { what, limit })
+    } else {
+        Ok(())
+    }
 }
 
 #[allow(clippy::needless_pass_by_value)]

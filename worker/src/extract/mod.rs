@@ -42,7 +42,11 @@ pub struct Blob {
 impl Blob {
     fn memory(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        Self { digest: Digest::of(&bytes), body: Body::Memory(bytes), _file: None }
+        Self {
+            digest: Digest::of(&bytes),
+            body: Body::Memory(bytes),
+            _file: None,
+        }
     }
 }
 
@@ -99,14 +103,14 @@ pub fn extract(
     let unreadable = |error: &dyn std::fmt::Display| ExtractError::Unreadable(error.to_string());
     let members = match archive {
         ArchiveType::Conda => {
-            let info = rattler_package_streaming::seek::stream_conda_info(package).map_err(|e| unreadable(&e))?;
+            let info = rattler_package_streaming::seek::stream_conda_info(package)
+                .map_err(|e| unreadable(&e))?;
             members::collect(info, limits, spool)?
         }
         ArchiveType::TarBz2 => {
-            let tar = tar::Archive::new(bzip2::read::MultiBzDecoder::new(std::io::BufReader::with_capacity(
-                256 * 1024,
-                package,
-            )));
+            let tar = tar::Archive::new(bzip2::read::MultiBzDecoder::new(
+                std::io::BufReader::with_capacity(256 * 1024, package),
+            ));
             members::collect(tar, limits, spool)?
         }
     };

@@ -31,13 +31,19 @@ pub struct RegistryAddress {
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
     /// Not a host and path.
-    #[error("registry `{0}` is no `host[:port]/namespace`, `https://…`, `http://…` or `oci:FOLDER`")]
+    #[error(
+        "registry `{0}` is no `host[:port]/namespace`, `https://…`, `http://…` or `oci:FOLDER`"
+    )]
     Malformed(String),
     /// User, password, query or fragment in the address.
-    #[error("registry `{0}` carries a user, password, query or fragment; set ORAS_USER and ORAS_PASS instead")]
+    #[error(
+        "registry `{0}` carries a user, password, query or fragment; set ORAS_USER and ORAS_PASS instead"
+    )]
     Credentials(String),
     /// A namespace registries do not take.
-    #[error("namespace `{0}` cannot be part of a repository name (lower-case letters, digits, single separators)")]
+    #[error(
+        "namespace `{0}` cannot be part of a repository name (lower-case letters, digits, single separators)"
+    )]
     Namespace(String),
     /// `oci:` without a folder.
     #[error("`oci:` needs a folder, as in `oci:./mirror`")]
@@ -131,10 +137,19 @@ mod tests {
 
     #[test]
     fn what_cannot_be_used_is_refused_without_showing_secrets() {
-        for text in ["", "ftp://x/y", "oci:", "ghcr.io/MyOrg", "https://x/y?z=1", "https:///"] {
+        for text in [
+            "",
+            "ftp://x/y",
+            "oci:",
+            "ghcr.io/MyOrg",
+            "https://x/y?z=1",
+            "https:///",
+        ] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }
-        let error = "https://me:hunter2@ghcr.io/x".parse::<Address>().unwrap_err();
+        let error = "https://me:hunter2@ghcr.io/x"
+            .parse::<Address>()
+            .unwrap_err();
         assert!(!error.to_string().contains("hunter2"));
     }
 }

@@ -50,7 +50,9 @@ impl Authorization {
     pub(super) fn apply(&self, request: RequestBuilder) -> RequestBuilder {
         match self {
             Self::None => request,
-            Self::Basic(login) => request.basic_auth(&login.username, Some(login.password.expose())),
+            Self::Basic(login) => {
+                request.basic_auth(&login.username, Some(login.password.expose()))
+            }
             Self::Bearer(token) => request.bearer_auth(token.expose()),
         }
     }
@@ -114,16 +116,25 @@ impl Auth {
         access: Access,
         life: Duration,
     ) -> Result<Authorization, RegistryError> {
-        let scheme = self.scheme.read().expect("no panic under this lock").clone();
+        let scheme = self
+            .scheme
+            .read()
+            .expect("no panic under this lock")
+            .clone();
         match (scheme, &self.credentials) {
             (Scheme::Unknown, _) | (Scheme::Basic, None) => Ok(Authorization::None),
             (Scheme::Basic, Some(login)) => Ok(Authorization::Basic(login.clone())),
             (Scheme::Bearer { realm, service }, _) => {
                 let slot = self.slot(repository, access);
                 let mut token = slot.lock().await;
-                let fresh = token.as_ref().is_some_and(|t| t.expires > Instant::now() + MIN_LEFT + life);
+                let fresh = token
+                    .as_ref()
+                    .is_some_and(|t| t.expires > Instant::now() + MIN_LEFT + life);
                 if !fresh {
-                    *token = Some(self.fetch(&realm, service.as_deref(), repository, access).await?);
+                    *token = Some(
+                        self.fetch(&realm, service.as_deref(), repository, access)
+                            .await?,
+                    );
                 }
                 let secret = token.as_ref().map(|t| t.secret.clone());
                 Ok(secret.map_or(Authorization::None, Authorization::Bearer))
@@ -140,7 +151,10 @@ impl Auth {
         access: Access,
         sent: &Authorization,
     ) -> Result<bool, RegistryError> {
-        let Some(scheme) = challenges.iter().find_map(|challenge| self.usable(challenge)) else {
+        let Some(scheme) = challenges
+            .iter()
+            .find_map(|challenge| self.usable(challenge))
+        else {
             return Ok(false);
         };
         let again = match (&scheme, sent) {
@@ -171,8 +185,12 @@ impl Auth {
             Challenge::Basic => Some(Scheme::Basic),
             Challenge::Bearer { realm, service, .. } => {
                 let realm = Url::parse(realm).ok()?;
-                let safe = realm.scheme() == "https" || (realm.scheme() == "http" && self.plain_http);
-                safe.then(|| Scheme::Bearer { realm, service: service.clone() })
+                let safe =
+                    realm.scheme() == "https" || (realm.scheme() == "http" && self.plain_http);
+                safe.then(|| Scheme::Bearer {
+                    realm,
+                    service: service.clone(),
+                })
             }
         }
     }
@@ -199,7 +217,10 @@ impl Auth {
             Access::Push => "pull,push",
         };
         let scope = format!("repository:{repository}:{actions}");
-        let mut request = self.http.get(realm.clone()).query(&[("scope", scope.as_str())]);
+        let mut request = self
+            .http
+            .get(realm.clone())
+            .query(&[("scope", scope.as_str())]);
         if let Some(service) = service {
             request = request.query(&[("service", service)]);
         }
@@ -217,7 +238,13 @@ impl Auth {
         let asked = Instant::now();
         let answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
-        tracing::debug!(host = realm_host, repository, actions, status = status.as_u16(), "token");
+        tracing::debug!(
+            host = realm_host,
+            repository,
+            actions,
+            status = status.as_u16(),
+            "token"
+        );
         if !status.is_success() {
             let refused = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
             if refused && self.credentials.is_none() {
@@ -232,7 +259,10 @@ impl Auth {
             .await
             .map_err(|e| e.into_error(ACTION, &self.host, repository))?;
         let answer: TokenAnswer = serde_json::from_slice(&body).unwrap_or_default();
-        let secret = answer.token.or(answer.access_token).filter(|token| !token.is_empty());
+        let secret = answer
+            .token
+            .or(answer.access_token)
+            .filter(|token| !token.is_empty());
         let Some(secret) = secret else {
             return Err(RegistryError::Protocol {
                 action: ACTION,
@@ -244,7 +274,10 @@ impl Auth {
         let life = answer.expires_in.map_or(DEFAULT_LIFE, Duration::from_secs);
         // At most a day, so that the sum below cannot overflow whatever the answer says.
         let expires = asked + life.min(Duration::from_secs(86_400));
-        Ok(Token { secret: Secret::new(secret), expires })
+        Ok(Token {
+            secret: Secret::new(secret),
+            expires,
+        })
     }
 }
 

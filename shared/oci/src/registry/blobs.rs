@@ -24,15 +24,34 @@ impl Registry {
     ///
     /// # Errors
     /// When the registry cannot be asked.
-    pub async fn blob_size(&self, repository: &str, digest: &Digest) -> Result<Option<u64>, RegistryError> {
+    pub async fn blob_size(
+        &self,
+        repository: &str,
+        digest: &Digest,
+    ) -> Result<Option<u64>, RegistryError> {
         const ACTION: &str = "look for a blob";
         let url = self.url(&format!("{repository}/blobs/{digest}"));
-        let response = self.send(Request::new(ACTION, Method::HEAD, url, repository, Access::Push)).await?;
+        let response = self
+            .send(Request::new(
+                ACTION,
+                Method::HEAD,
+                url,
+                repository,
+                Access::Push,
+            ))
+            .await?;
         match response.status() {
             StatusCode::OK => {
-                let length = response.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+                let length = response
+                    .headers()
+                    .get(CONTENT_LENGTH)
+                    .and_then(|v| v.to_str().ok());
                 // A registry that hides the length has the blob all the same.
-                Ok(Some(length.and_then(|text| text.parse().ok()).unwrap_or(u64::MAX)))
+                Ok(Some(
+                    length
+                        .and_then(|text| text.parse().ok())
+                        .unwrap_or(u64::MAX),
+                ))
             }
             StatusCode::NOT_FOUND => Ok(None),
             _ => Err(self.answered(ACTION, repository, response).await),
@@ -57,7 +76,9 @@ impl Registry {
             let tried = self.try_push(repository, digest, body, presence).await;
             match tried {
                 Err(error) if error.is_transient() => {
-                    let Some(delay) = delays.next() else { return Err(error) };
+                    let Some(delay) = delays.next() else {
+                        return Err(error);
+                    };
                     tracing::debug!(repository, %digest, %error, "upload failed, trying again");
                     // The registry may have it although the answer did not arrive.
                     presence = Presence::Unknown;
@@ -82,7 +103,8 @@ impl Registry {
             }
         }
         let session = self.start_upload(repository, &[]).await?;
-        self.finish_upload(repository, digest, body, session).await?;
+        self.finish_upload(repository, digest, body, session)
+            .await?;
         Ok(Pushed::Sent)
     }
 
@@ -100,19 +122,32 @@ impl Registry {
         match self.start_upload(repository, &query).await? {
             Session::Done => Ok(Pushed::Present),
             session => {
-                self.finish_upload(repository, digest, body, session).await?;
+                self.finish_upload(repository, digest, body, session)
+                    .await?;
                 Ok(Pushed::Sent)
             }
         }
     }
 
-    async fn start_upload(&self, repository: &str, query: &[(&str, &str)]) -> Result<Session, RegistryError> {
+    async fn start_upload(
+        &self,
+        repository: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Session, RegistryError> {
         const ACTION: &str = "start an upload";
         let mut url = self.url(&format!("{repository}/blobs/uploads/"));
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let response = self.send(Request::new(ACTION, Method::POST, url, repository, Access::Push)).await?;
+        let response = self
+            .send(Request::new(
+                ACTION,
+                Method::POST,
+                url,
+                repository,
+                Access::Push,
+            ))
+            .await?;
         match response.status() {
             StatusCode::CREATED if !query.is_empty() => Ok(Session::Done),
             StatusCode::ACCEPTED => Ok(Session::At(self.location(ACTION, repository, &response)?)),
@@ -128,10 +163,14 @@ impl Registry {
         session: Session,
     ) -> Result<(), RegistryError> {
         const ACTION: &str = "upload a blob";
-        let Session::At(mut url) = session else { return Ok(()) };
+        let Session::At(mut url) = session else {
+            return Ok(());
+        };
         // Whatever the session's query holds is the registry's and stays.
-        url.query_pairs_mut().append_pair("digest", &digest.to_string());
-        let request = Request::new(ACTION, Method::PUT, url, repository, Access::Push).with_body(OCTETS, body);
+        url.query_pairs_mut()
+            .append_pair("digest", &digest.to_string());
+        let request = Request::new(ACTION, Method::PUT, url, repository, Access::Push)
+            .with_body(OCTETS, body);
         let response = self.send(request).await?;
         match response.status() {
             StatusCode::CREATED | StatusCode::NO_CONTENT | StatusCode::OK => Ok(()),
@@ -140,8 +179,16 @@ impl Registry {
     }
 
     /// `Location` resolved against the URL that answered.
-    fn location(&self, action: &'static str, repository: &str, response: &Response) -> Result<Url, RegistryError> {
-        let header = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+    fn location(
+        &self,
+        action: &'static str,
+        repository: &str,
+        response: &Response,
+    ) -> Result<Url, RegistryError> {
+        let header = response
+            .headers()
+            .get(LOCATION)
+            .and_then(|value| value.to_str().ok());
         header
             .and_then(|location| response.url().join(location).ok())
             .filter(|url| matches!(url.scheme(), "http" | "https"))
@@ -159,11 +206,21 @@ impl Registry {
     ) -> Result<crate::BlobStream, RegistryError> {
         const ACTION: &str = "read a blob";
         let url = self.url(&format!("{repository}/blobs/{digest}"));
-        let response = self.send(Request::new(ACTION, Method::GET, url, repository, Access::Pull)).await?;
+        let response = self
+            .send(Request::new(
+                ACTION,
+                Method::GET,
+                url,
+                repository,
+                Access::Pull,
+            ))
+            .await?;
         if response.status() != StatusCode::OK {
             return Err(self.answered(ACTION, repository, response).await);
         }
-        Ok(Box::pin(response.bytes_stream().map_err(std::io::Error::other)))
+        Ok(Box::pin(
+            response.bytes_stream().map_err(std::io::Error::other),
+        ))
     }
 }
 

@@ -43,11 +43,16 @@ fn parse(header: &str) -> Vec<Challenge> {
         if let Some(scheme) = scheme {
             found.push((scheme.to_ascii_lowercase(), Vec::new()));
         }
-        if let (Some((_, parameters)), Some((key, value))) = (found.last_mut(), parameter.split_once('=')) {
+        if let (Some((_, parameters)), Some((key, value))) =
+            (found.last_mut(), parameter.split_once('='))
+        {
             parameters.push((key.trim().to_ascii_lowercase(), unquoted(value.trim())));
         }
     }
-    found.into_iter().filter_map(|(scheme, parameters)| known(&scheme, &parameters)).collect()
+    found
+        .into_iter()
+        .filter_map(|(scheme, parameters)| known(&scheme, &parameters))
+        .collect()
 }
 
 fn known(scheme: &str, parameters: &[(String, String)]) -> Option<Challenge> {
@@ -115,13 +120,23 @@ mod tests {
         let header = r#"Bearer realm="https://x/token",service="x",scope="repository:a/b:pull,push", Basic realm="r\"q""#;
         assert_eq!(
             parse(header),
-            [bearer("https://x/token", Some("x"), Some("repository:a/b:pull,push")), Challenge::Basic]
+            [
+                bearer(
+                    "https://x/token",
+                    Some("x"),
+                    Some("repository:a/b:pull,push")
+                ),
+                Challenge::Basic
+            ]
         );
     }
 
     #[test]
     fn schemes_we_do_not_know_and_broken_ones_are_passed_over() {
-        assert_eq!(parse("Negotiate, bearer realm=https://x/t"), [bearer("https://x/t", None, None)]);
+        assert_eq!(
+            parse("Negotiate, bearer realm=https://x/t"),
+            [bearer("https://x/t", None, None)]
+        );
         assert_eq!(parse("Bearer service=x"), []);
         assert_eq!(parse("=,,\"=,\" x=\"y"), []);
         assert_eq!(parse("Basic"), [Challenge::Basic]);

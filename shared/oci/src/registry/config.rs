@@ -32,13 +32,18 @@ impl Registry {
             let mut known = self.configs.known.lock().expect("no panic under this lock");
             Arc::clone(known.entry(repository.to_owned()).or_default())
         };
-        cell.get_or_try_init(|| self.push_config(repository)).await?;
+        cell.get_or_try_init(|| self.push_config(repository))
+            .await?;
         Ok(())
     }
 
     /// Forgets what is known of `repository`: its manifest was refused for a blob it does not have.
     pub fn forget_config(&self, repository: &str) {
-        self.configs.known.lock().expect("no panic under this lock").remove(repository);
+        self.configs
+            .known
+            .lock()
+            .expect("no panic under this lock")
+            .remove(repository);
     }
 
     async fn push_config(&self, repository: &str) -> Result<(), RegistryError> {
@@ -47,7 +52,10 @@ impl Registry {
         if let Some(home) = self.configs.home.get() {
             let mut delays = few_tries();
             loop {
-                match self.mount_or_push(repository, &descriptor.digest, &body, home).await {
+                match self
+                    .mount_or_push(repository, &descriptor.digest, &body, home)
+                    .await
+                {
                     Ok(_) => return Ok(()),
                     Err(error) if error.is_transient() => match delays.next() {
                         Some(delay) => tokio::time::sleep(delay).await,
@@ -58,7 +66,8 @@ impl Registry {
             }
         }
         // Two bytes: pushing them costs what looking for them and then pushing costs at best.
-        self.push_blob(repository, &descriptor.digest, &body, Presence::Absent).await?;
+        self.push_blob(repository, &descriptor.digest, &body, Presence::Absent)
+            .await?;
         let _ = self.configs.home.set(repository.to_owned());
         Ok(())
     }

@@ -23,7 +23,10 @@ pub enum RegistryError {
         cause: String,
     },
     /// An answer that is not the one asked for.
-    #[error("{action} at {host}/{repository}: answered {status}{}", answer(code, message))]
+    #[error(
+        "{action} at {host}/{repository}: answered {status}{}",
+        answer(code, message)
+    )]
     Answered {
         /// What was tried.
         action: &'static str,
@@ -112,7 +115,9 @@ impl Disposed for RegistryError {
                 401 | 403 => Disposition::Denied,
                 // An upload session that is gone, a blob not yet visible: a new session may do.
                 404 if code == "BLOB_UPLOAD_UNKNOWN" => Disposition::Retry,
-                _ if code == "MANIFEST_BLOB_UNKNOWN" || code == "BLOB_UNKNOWN" => Disposition::Retry,
+                _ if code == "MANIFEST_BLOB_UNKNOWN" || code == "BLOB_UNKNOWN" => {
+                    Disposition::Retry
+                }
                 408 | 416 | 425 | 500..=599 => Disposition::Retry,
                 _ => Disposition::Permanent,
             },

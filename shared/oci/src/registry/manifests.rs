@@ -27,12 +27,18 @@ impl Registry {
     ///
     /// # Errors
     /// When the registry cannot be asked.
-    pub async fn manifest(&self, repository: &str, reference: &str) -> Result<Option<StoredManifest>, RegistryError> {
+    pub async fn manifest(
+        &self,
+        repository: &str,
+        reference: &str,
+    ) -> Result<Option<StoredManifest>, RegistryError> {
         let mut delays = few_tries();
         loop {
             match self.try_manifest(repository, reference).await {
                 Err(error) if error.is_transient() => {
-                    let Some(delay) = delays.next() else { return Err(error) };
+                    let Some(delay) = delays.next() else {
+                        return Err(error);
+                    };
                     tokio::time::sleep(delay).await;
                 }
                 settled => return settled,
@@ -40,15 +46,25 @@ impl Registry {
         }
     }
 
-    async fn try_manifest(&self, repository: &str, reference: &str) -> Result<Option<StoredManifest>, RegistryError> {
+    async fn try_manifest(
+        &self,
+        repository: &str,
+        reference: &str,
+    ) -> Result<Option<StoredManifest>, RegistryError> {
         const ACTION: &str = "read a manifest";
-        let Some(response) = self.read(ACTION, repository, &format!("manifests/{reference}")).await? else {
+        let Some(response) = self
+            .read(ACTION, repository, &format!("manifests/{reference}"))
+            .await?
+        else {
             return Ok(None);
         };
         let bytes = read_limited(response, MAX_MANIFEST)
             .await
             .map_err(|error| error.into_error(ACTION, &self.host, repository))?;
-        Ok(Some(StoredManifest { digest: Digest::of(&bytes), bytes }))
+        Ok(Some(StoredManifest {
+            digest: Digest::of(&bytes),
+            bytes,
+        }))
     }
 
     /// Puts a manifest at a tag. Gives its digest.
@@ -56,12 +72,19 @@ impl Registry {
     /// # Errors
     /// When the registry refuses it ([`RegistryError::is_blob_unknown`]: a blob it names is not
     /// there), says that it stored something else, or cannot be asked.
-    pub async fn put_manifest(&self, repository: &str, tag: &str, bytes: &Bytes) -> Result<Digest, RegistryError> {
+    pub async fn put_manifest(
+        &self,
+        repository: &str,
+        tag: &str,
+        bytes: &Bytes,
+    ) -> Result<Digest, RegistryError> {
         let mut delays = few_tries();
         loop {
             match self.try_put_manifest(repository, tag, bytes).await {
                 Err(error) if error.is_transient() && !error.is_blob_unknown() => {
-                    let Some(delay) = delays.next() else { return Err(error) };
+                    let Some(delay) = delays.next() else {
+                        return Err(error);
+                    };
                     tokio::time::sleep(delay).await;
                 }
                 settled => return settled,
@@ -69,7 +92,12 @@ impl Registry {
         }
     }
 
-    async fn try_put_manifest(&self, repository: &str, tag: &str, bytes: &Bytes) -> Result<Digest, RegistryError> {
+    async fn try_put_manifest(
+        &self,
+        repository: &str,
+        tag: &str,
+        bytes: &Bytes,
+    ) -> Result<Digest, RegistryError> {
         const ACTION: &str = "put a manifest";
         let url = self.url(&format!("{repository}/manifests/{tag}"));
         let body = Body::Memory(bytes.clone());
@@ -80,7 +108,10 @@ impl Registry {
             return Err(self.answered(ACTION, repository, response).await);
         }
         let ours = Digest::of(bytes);
-        let theirs = response.headers().get("docker-content-digest").and_then(|v| v.to_str().ok());
+        let theirs = response
+            .headers()
+            .get("docker-content-digest")
+            .and_then(|v| v.to_str().ok());
         match theirs {
             // Not every registry says it (ECR's answer is bare).
             Some(theirs) if theirs != ours.to_string() => {
@@ -127,8 +158,14 @@ impl Registry {
         path: &str,
     ) -> Result<Option<Response>, RegistryError> {
         let url = self.url(&format!("{repository}/{path}"));
-        let access = if self.auth.has_credentials() { Access::Push } else { Access::Pull };
-        let sent = self.send(Request::new(action, Method::GET, url, repository, access)).await;
+        let access = if self.auth.has_credentials() {
+            Access::Push
+        } else {
+            Access::Pull
+        };
+        let sent = self
+            .send(Request::new(action, Method::GET, url, repository, access))
+            .await;
         let response = match sent {
             // ghcr.io refuses even a token for a repository that does not exist yet.
             Err(RegistryError::LoginNeeded { .. }) => return Ok(None),

@@ -61,7 +61,13 @@ impl Registry {
         let host = address.host();
         Ok(Self {
             base: address.base.clone(),
-            auth: auth::Auth::new(&address.base, host.clone(), credentials, http.clone(), Arc::clone(&budget)),
+            auth: auth::Auth::new(
+                &address.base,
+                host.clone(),
+                credentials,
+                http.clone(),
+                Arc::clone(&budget),
+            ),
             host,
             http,
             budget,
@@ -90,7 +96,12 @@ impl Registry {
         }
     }
 
-    async fn answered(&self, action: &'static str, repository: &str, response: Response) -> RegistryError {
+    async fn answered(
+        &self,
+        action: &'static str,
+        repository: &str,
+        response: Response,
+    ) -> RegistryError {
         send::answered(action, &self.host, repository, response).await
     }
 }

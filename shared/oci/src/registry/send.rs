@@ -43,8 +43,22 @@ pub(super) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    pub(super) fn new(action: &'static str, method: Method, url: Url, repository: &'a str, access: Access) -> Self {
-        Self { action, method, url, repository, access, content_type: None, body: None }
+    pub(super) fn new(
+        action: &'static str,
+        method: Method,
+        url: Url,
+        repository: &'a str,
+        access: Access,
+    ) -> Self {
+        Self {
+            action,
+            method,
+            url,
+            repository,
+            access,
+            content_type: None,
+            body: None,
+        }
     }
 
     pub(super) fn with_body(mut self, content_type: &'static str, body: &'a Body) -> Self {
@@ -79,7 +93,9 @@ impl Registry {
             // Credentials stay at home: an upload may be sent on to a store elsewhere.
             let authorization = if own_host {
                 let life = request.timeout() - BASE_TIMEOUT;
-                self.auth.authorization(request.repository, request.access, life).await?
+                self.auth
+                    .authorization(request.repository, request.access, life)
+                    .await?
             } else {
                 Authorization::None
             };
@@ -91,7 +107,11 @@ impl Registry {
             if status == StatusCode::UNAUTHORIZED && own_host && !logged_in {
                 logged_in = true;
                 let asked = challenges(response.headers());
-                if self.auth.learn(&asked, request.repository, request.access, &authorization).await? {
+                if self
+                    .auth
+                    .learn(&asked, request.repository, request.access, &authorization)
+                    .await?
+                {
                     continue;
                 }
             }
@@ -117,7 +137,11 @@ impl Registry {
         }
     }
 
-    async fn send_once(&self, request: &Request<'_>, authorization: &Authorization) -> Result<Response, RegistryError> {
+    async fn send_once(
+        &self,
+        request: &Request<'_>,
+        authorization: &Authorization,
+    ) -> Result<Response, RegistryError> {
         let mut builder = self
             .http
             .request(request.method.clone(), request.url.clone())
@@ -145,12 +169,16 @@ impl Registry {
             None if request.method == Method::POST => builder.header(CONTENT_LENGTH, 0),
             None => builder,
         };
-        authorization.apply(builder).send().await.map_err(|error| RegistryError::Unreachable {
-            action: request.action,
-            host: self.host.clone(),
-            repository: request.repository.to_owned(),
-            cause: causes(error),
-        })
+        authorization
+            .apply(builder)
+            .send()
+            .await
+            .map_err(|error| RegistryError::Unreachable {
+                action: request.action,
+                host: self.host.clone(),
+                repository: request.repository.to_owned(),
+                cause: causes(error),
+            })
     }
 }
 
@@ -164,12 +192,20 @@ fn may_plead(status: StatusCode) -> bool {
 /// `host[:port]`, the key of budgets.
 pub(super) fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    url.port()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// The error that an unexpected answer is.
-pub(super) async fn answered(action: &'static str, host: &str, repository: &str, response: Response) -> RegistryError {
-    ErrorAnswer::read(response).await.into_error(action, host, repository)
+pub(super) async fn answered(
+    action: &'static str,
+    host: &str,
+    repository: &str,
+    response: Response,
+) -> RegistryError {
+    ErrorAnswer::read(response)
+        .await
+        .into_error(action, host, repository)
 }
 
 /// What a registry says when it refuses: spec JSON, or whatever came.
@@ -204,7 +240,12 @@ impl ErrorAnswer {
             None => (String::new(), raw.clone()),
         };
         let shown = |text: &str, max| text.chars().filter(|c| !c.is_control()).take(max).collect();
-        Self { status, raw, code: shown(&code, 60), message: shown(message.trim(), 300) }
+        Self {
+            status,
+            raw,
+            code: shown(&code, 60),
+            message: shown(message.trim(), 300),
+        }
     }
 
     fn into_error(self, action: &'static str, host: &str, repository: &str) -> RegistryError {
@@ -226,7 +267,12 @@ pub(super) enum ReadError {
 }
 
 impl ReadError {
-    pub(super) fn into_error(self, action: &'static str, host: &str, repository: &str) -> RegistryError {
+    pub(super) fn into_error(
+        self,
+        action: &'static str,
+        host: &str,
+        repository: &str,
+    ) -> RegistryError {
         let (host, repository) = (host.to_owned(), repository.to_owned());
         match self {
             Self::TooLarge(max) => RegistryError::Protocol {
@@ -235,7 +281,12 @@ impl ReadError {
                 repository,
                 problem: format!("the answer is larger than {max} bytes"),
             },
-            Self::Broken(error) => RegistryError::Unreachable { action, host, repository, cause: causes(error) },
+            Self::Broken(error) => RegistryError::Unreachable {
+                action,
+                host,
+                repository,
+                cause: causes(error),
+            },
         }
     }
 }
