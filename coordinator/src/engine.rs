@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures::{StreamExt as _, stream};
@@ -20,7 +20,7 @@ use mirror_queue::MemoryQueue;
 use mirror_runtime::host_budget::Rates;
 use mirror_runtime::{HostBudget, MemoryHostBudget, Shutdown};
 use mirror_worker::extract::InfoLimits;
-use mirror_worker::spool::Spool;
+use mirror_worker::spool::{Spool, empty_folder};
 use mirror_worker::{Activity, Context, Worker};
 
 use crate::error::RunError;
@@ -79,12 +79,11 @@ pub(crate) async fn run(
     let temporary = tempfile::tempdir().context("make a temporary folder")?;
     let places = Places::of(&options, &channel, temporary.path())?;
     let name = format!("conda-oci process {}", std::process::id());
-    let ledger = open_ledger(&places.ledger, &name).await?;
+    let ledger = open_ledger(&places.ledger, &name, options.dry_run).await?;
     let spool = Spool::open(places.spool.join("files"), options.spool_size)?;
     // Indexes go beside the packages: they are as large and as short-lived.
-    let scratch = Spool::open(places.spool.join("indexes"), options.spool_size)?
-        .dir()
-        .to_path_buf();
+    let scratch = places.spool.join("indexes");
+    empty_folder(&scratch)?;
 
     let activity = Arc::new(Activity::default());
     let has_credentials = credentials.is_some();
@@ -152,6 +151,8 @@ async fn work(
     let mut working = std::pin::pin!(worker.run(options, run.shutdown.clone()));
     let mut syncing = std::pin::pin!(subdirs(run));
     tokio::select! {
+        // What does not stop by itself soon after a stop was asked for is dropped where it is.
+        () = overdue(run) => Ok((Vec::new(), None)),
         synced = &mut syncing => {
             // The worker gives back what it has before the ledger closes.
             run.queue.close().await;
@@ -163,6 +164,11 @@ async fn work(
             Ok(syncing.await)
         }
     }
+}
+
+async fn overdue(run: &Run) {
+    run.shutdown.requested().await;
+    tokio::time::sleep(run.options.grace + Duration::from_secs(2)).await;
 }
 
 /// Syncs every subdir, a few at once, and gives their summaries in the order of the request.
@@ -252,10 +258,18 @@ impl Places {
     }
 }
 
-async fn open_ledger(path: &Path, name: &str) -> anyhow::Result<Arc<dyn Ledger>> {
+async fn open_ledger(path: &Path, name: &str, dry_run: bool) -> anyhow::Result<Arc<dyn Ledger>> {
     let (path, name) = (path.to_owned(), name.to_owned());
-    let ledger = tokio::task::spawn_blocking(move || RedbLedger::open(&path, &name)).await??;
-    Ok(Arc::new(ledger))
+    let open = move || match RedbLedger::open(&path, &name) {
+        // The copy of a ledger that a run is writing to may be torn; the original is not touched.
+        Err(error) if dry_run => {
+            tracing::warn!(%error, "planning without the ledger: it is in use or damaged");
+            std::fs::remove_file(&path)?;
+            Ok(RedbLedger::open(&path, &name)?)
+        }
+        opened => anyhow::Ok(opened?),
+    };
+    Ok(Arc::new(tokio::task::spawn_blocking(open).await??))
 }
 
 fn budget(options: &Options) -> Arc<dyn HostBudget> {

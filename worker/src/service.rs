@@ -253,7 +253,7 @@ impl Slot {
                 return Err(refused);
             }
             if error.is_transient() && !last_try {
-                tracing::info!(file, %error, attempt = hold.attempt, "failed, will be tried again");
+                again_later(&file, &error, hold.attempt);
                 again = Some(backoff::delay(hold.attempt));
                 continue;
             }
@@ -285,7 +285,7 @@ impl Slot {
                 Ok(delivery.give_back().await?)
             }
             Disposition::Retry if hold.attempt < self.context.attempts => {
-                tracing::info!(build = delivery.task.stem(), %error, attempt = hold.attempt, "failed, will be tried again");
+                again_later(&delivery.task.stem(), &error, hold.attempt);
                 let delay = backoff::delay(hold.attempt);
                 self.finish(delivery, hold, Vec::new(), Some(delay)).await
             }
@@ -360,5 +360,16 @@ impl Slot {
                 Ok(delivery.retry(task, delay).await?)
             }
         }
+    }
+}
+
+/// Says that a try failed: the first one for those who look closely, later ones for everybody, because
+/// the pauses between them grow to minutes.
+fn again_later(what: &str, error: &TransferError, attempt: u32) {
+    let seconds = backoff::level(attempt).as_secs();
+    if attempt == 1 {
+        tracing::info!(what, %error, seconds, "failed, will be tried again");
+    } else {
+        tracing::warn!(what, %error, attempt, seconds, "failed again, will be tried again");
     }
 }

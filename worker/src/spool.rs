@@ -72,17 +72,7 @@ impl Spool {
     /// # Errors
     /// When the folder cannot be made or emptied.
     pub fn open(dir: PathBuf, budget: u64) -> Result<Self, SpoolError> {
-        let io = |source| SpoolError::Io {
-            path: dir.clone(),
-            source,
-        };
-        std::fs::create_dir_all(&dir).map_err(io)?;
-        for entry in std::fs::read_dir(&dir).map_err(io)? {
-            let entry = entry.map_err(io)?;
-            if entry.file_type().map_err(io)?.is_file() {
-                std::fs::remove_file(entry.path()).map_err(io)?;
-            }
-        }
+        empty_folder(&dir)?;
         let units = usize::try_from(budget / UNIT)
             .unwrap_or(usize::MAX)
             .min(Semaphore::MAX_PERMITS);
@@ -137,6 +127,27 @@ impl Spool {
             _units: units,
         })
     }
+}
+
+/// Makes a folder if there is none, and removes the files in it: what a dead process left behind.
+///
+/// # Errors
+/// When the folder cannot be made or emptied.
+pub fn empty_folder(dir: &Path) -> Result<(), SpoolError> {
+    let io = |source| SpoolError::Io {
+        path: dir.to_owned(),
+        source,
+    };
+    std::fs::create_dir_all(dir).map_err(io)?;
+    for entry in std::fs::read_dir(dir).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let removed = match entry.file_type().map_err(io)?.is_dir() {
+            true => std::fs::remove_dir_all(entry.path()),
+            false => std::fs::remove_file(entry.path()),
+        };
+        removed.map_err(io)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

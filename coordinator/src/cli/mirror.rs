@@ -27,7 +27,8 @@ Examples:
     conda-oci mirror --channel conda-forge --package zlib --user myorg
 
   Two subdirs of a channel into a registry on this machine:
-    conda-oci mirror -c https://prefix.dev/conda-forge -s linux-64 -s noarch --registry http://127.0.0.1:5000/ns
+    conda-oci mirror -c https://prefix.dev/conda-forge -s linux-64 -s noarch \\
+      --registry http://127.0.0.1:5000/ns
 
   A channel folder into a folder of OCI image layouts, no registry at all:
     conda-oci mirror -c ./my-channel --registry oci:./mirror
@@ -44,8 +45,9 @@ pub(crate) struct MirrorArgs {
     channel: String,
 
     /// Where channel names live
+    // Addresses are read in `request`: an error of the parser here would show a password in them.
     #[arg(long, value_name = "URL", default_value = DEFAULT_BASE, help_heading = "What to mirror")]
-    channel_base: Url,
+    channel_base: String,
 
     /// Name of the mirrored channel, instead of the one its address gives
     #[arg(long = "as", value_name = "NAME", help_heading = "What to mirror")]
@@ -74,8 +76,13 @@ pub(crate) struct MirrorArgs {
     undistributable: Option<String>,
 
     /// Destination: host[:port]/namespace, https://…, http://… (plain only when written so), or oci:FOLDER
-    #[arg(long, value_name = "REGISTRY", conflicts_with = "user", required_unless_present_any = ["user", "dry_run"], help_heading = "Where to")]
-    registry: Option<Address>,
+    #[arg(
+        long,
+        value_name = "REGISTRY",
+        conflicts_with = "user",
+        help_heading = "Where to"
+    )]
+    registry: Option<String>,
 
     /// Short for --registry ghcr.io/NAME
     #[arg(long, value_name = "NAME", help_heading = "Where to")]
@@ -143,7 +150,8 @@ impl MirrorArgs {
     /// # Errors
     /// When they cannot be used; the text says which and what to write instead.
     pub(crate) fn request(self) -> anyhow::Result<Request> {
-        let channel = Channel::parse(&self.channel, &self.channel_base, self.rename.as_deref())?;
+        let base = base(&self.channel_base)?;
+        let channel = Channel::parse(&self.channel, &base, self.rename.as_deref())?;
         for name in &self.subdirs {
             anyhow::ensure!(
                 subdir::is_known(name),
@@ -151,15 +159,12 @@ impl MirrorArgs {
                 subdir::known().join(", ")
             );
         }
-        let registry = match (self.registry, self.user) {
-            (Some(registry), _) => Some(registry),
-            (None, Some(user)) => Some(
-                format!("ghcr.io/{user}")
-                    .parse::<Address>()
-                    .context("--user")?,
-            ),
-            (None, None) => None,
-        };
+        let registry = destination(self.registry.as_deref(), self.user.as_deref())?;
+        anyhow::ensure!(
+            registry.is_some() || self.dry_run,
+            "no destination: add --registry host[:port]/namespace or --registry oci:FOLDER, --user NAME for \
+             ghcr.io/NAME, or --dry-run to see what would be done"
+        );
         let state = match self.state {
             Some(state) => state,
             None => places::default_state()?,
@@ -191,6 +196,24 @@ impl MirrorArgs {
             },
         })
     }
+}
+
+fn base(text: &str) -> anyhow::Result<Url> {
+    let url = Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"));
+    url.with_context(|| {
+        let given = mirror_runtime::redact::text(text);
+        format!("--channel-base `{given}` is no http(s) URL such as {DEFAULT_BASE}")
+    })
+}
+
+fn destination(registry: Option<&str>, user: Option<&str>) -> anyhow::Result<Option<Address>> {
+    Ok(match (registry, user) {
+        (Some(registry), _) => Some(registry.parse().context("--registry")?),
+        (None, Some(user)) => Some(format!("ghcr.io/{user}").parse().context("--user")?),
+        (None, None) => None,
+    })
 }
 
 /// `ORAS_USER` and `ORAS_PASS`, both or neither.

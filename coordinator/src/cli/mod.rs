@@ -14,9 +14,19 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
 
+const EXAMPLES: &str = "\
+Examples:
+  What would be mirrored, without a registry:
+    conda-oci mirror --channel conda-forge --package zlib --dry-run
+
+  A channel folder into a folder of OCI image layouts:
+    conda-oci mirror --channel ./my-channel --registry oci:./mirror
+
+`conda-oci mirror --help` shows more.";
+
 /// Mirrors conda channels into OCI registries.
 #[derive(Debug, Parser)]
-#[command(name = "conda-oci", version, styles = STYLES, propagate_version = true)]
+#[command(name = "conda-oci", version, styles = STYLES, propagate_version = true, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Command,

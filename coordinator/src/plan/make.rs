@@ -265,6 +265,11 @@ struct Stands {
 /// The file a broken record is about, as far as it says.
 fn name_in(error: &RecordError) -> String {
     match error {
+        // Wheels are listed without their extension.
+        RecordError::NotMirrored {
+            key,
+            section: Section::Wheel,
+        } if !key.ends_with(".whl") => format!("{key}.whl"),
         RecordError::NotMirrored { key, .. } => key.clone(),
         RecordError::Json { file, .. }
         | RecordError::Encoding { file }

@@ -58,8 +58,13 @@ pub(crate) enum Trust {
     /// A `latest` of ours that the ledger does not know: it was lost, or another one published. What
     /// the index lists is held, after a sample.
     Index,
+    /// The same after the sample was missing, in an earlier run that was interrupted: what was looked
+    /// for since counts.
+    Disbelieved,
     /// A `latest` that somebody else wrote: a hint only.
     Foreign,
+    /// The same in a run after an interrupted one: what was looked for since counts.
+    ForeignAgain,
     /// The ledger knows a publication and there is none: the registry was emptied.
     Emptied,
 }
@@ -67,21 +72,34 @@ pub(crate) enum Trust {
 impl Trust {
     /// Decides from the ledger's memory and the registry's answer.
     pub(crate) fn of(state: Option<&SubdirState>, latest: Option<&Latest>) -> Self {
-        let confirmed = state.is_some_and(|state| state.confirmed.is_some());
-        match latest {
-            None if confirmed => Self::Emptied,
-            None => Self::FirstFill,
-            Some(latest) if state.is_some_and(|state| state.knows(&latest.digest.to_string())) => {
-                Self::Ledger
-            }
-            Some(latest) if latest.is_ours() => Self::Index,
-            Some(_) => Self::Foreign,
+        let Some(latest) = latest else {
+            let confirmed = state.is_some_and(|state| state.confirmed.is_some());
+            return if confirmed {
+                Self::Emptied
+            } else {
+                Self::FirstFill
+            };
+        };
+        let digest = latest.digest.to_string();
+        let known = state.is_some_and(|state| state.knows(&digest));
+        let again = state.is_some_and(|state| state.disbelieved.as_ref() == Some(&digest));
+        match (known, latest.is_ours(), again) {
+            (true, _, _) => Self::Ledger,
+            (false, true, false) => Self::Index,
+            (false, true, true) => Self::Disbelieved,
+            (false, false, false) => Self::Foreign,
+            (false, false, true) => Self::ForeignAgain,
         }
     }
 
     /// Whether what the ledger called done before this run still counts.
     pub(crate) fn keeps_outcomes(self) -> bool {
-        matches!(self, Self::Ledger | Self::FirstFill)
+        !matches!(self, Self::Index | Self::Foreign | Self::Emptied)
+    }
+
+    /// Whether somebody else's index is at `latest`.
+    pub(crate) fn is_foreign(self) -> bool {
+        matches!(self, Self::Foreign | Self::ForeignAgain)
     }
 }
 
@@ -145,5 +163,12 @@ mod tests {
         );
         assert_eq!(Trust::of(None, Some(&foreign)), Trust::Foreign);
         assert_eq!(ours.records(), Some(7));
+        for (latest, meaning) in [(&ours, Trust::Disbelieved), (&foreign, Trust::ForeignAgain)] {
+            let disbelieved = SubdirState {
+                disbelieved: Some(latest.digest.to_string()),
+                ..SubdirState::default()
+            };
+            assert_eq!(Trust::of(Some(&disbelieved), Some(latest)), meaning);
+        }
     }
 }

@@ -38,47 +38,52 @@ fn layers(files: &IndexFiles) -> [(&'static str, &'static str, &Artifact); 3] {
     ]
 }
 
+/// Shards that are pushed together: their blobs, then their manifests.
+const SHARDS: usize = 512;
+
 /// Pushes the shards that the previous index lacks.
 pub(super) async fn shards(publisher: &Publisher<'_>, files: &IndexFiles) -> anyhow::Result<()> {
     let new = &files.shards.new;
-    tracing::debug!(
-        subdir = publisher.subdir,
-        new = new.len(),
-        total = files.shards.total,
-        "shards"
-    );
+    let total = files.shards.total;
+    tracing::debug!(subdir = publisher.subdir, new = new.len(), total, "shards");
     if new.is_empty() {
         return Ok(());
     }
     let (destination, repository) = (publisher.destination, publisher.layout.shards_repository());
+    let at_once = publisher.run.options.workers;
     destination.ensure_config(&repository).await?;
     let pack = Arc::new(files.shards.pack.path.clone());
-    stream::iter(new)
-        .map(|shard| {
-            let body = Body::File {
-                path: Arc::clone(&pack),
-                offset: shard.offset,
-                len: shard.len,
-            };
-            let repository = &repository;
-            async move {
-                let digest = Digest::from_sha256(shard.sha256);
-                destination
-                    .push_blob(repository, &digest, &body, Presence::Absent)
-                    .await?;
-                let title = format!("shards/{}.msgpack.zst", digest.hex());
-                let layer = Descriptor::titled(layout::SHARD, digest, shard.len, title);
-                let manifest = Manifest::new(vec![layer], BTreeMap::new());
-                destination
-                    .put_manifest(repository, &digest.hex(), &manifest.to_bytes())
-                    .await?;
-                fail_point::hit("between-shards").await;
-                anyhow::Ok(())
-            }
-        })
-        .buffer_unordered(publisher.run.options.workers)
-        .try_collect::<()>()
-        .await
+    for chunk in new.chunks(SHARDS) {
+        stream::iter(chunk)
+            .map(|shard| {
+                let path = Arc::clone(&pack);
+                let (offset, len) = (shard.offset, shard.len);
+                let (digest, repository) = (Digest::from_sha256(shard.sha256), &repository);
+                async move {
+                    let body = Body::File { path, offset, len };
+                    destination
+                        .push_blob(repository, &digest, &body, Presence::Absent)
+                        .await
+                }
+            })
+            .buffer_unordered(at_once)
+            .try_for_each(|_| std::future::ready(Ok(())))
+            .await?;
+        let manifests = chunk.iter().map(|shard| {
+            let digest = Digest::from_sha256(shard.sha256);
+            let title = format!("shards/{}.msgpack.zst", digest.hex());
+            let layer = Descriptor::titled(layout::SHARD, digest, shard.len, title);
+            (
+                digest.hex(),
+                Manifest::new(vec![layer], BTreeMap::new()).to_bytes(),
+            )
+        });
+        destination
+            .put_manifests(&repository, manifests.collect(), at_once)
+            .await?;
+        fail_point::hit("between-shards").await;
+    }
+    Ok(())
 }
 
 /// Pushes the blobs that `latest` will name.

@@ -1,8 +1,10 @@
 //! The life of one subdir's run: index, plan, queue, follow, publish.
 
+mod belief;
 mod follow;
 mod index;
 mod tags;
+mod transfer;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,19 +15,15 @@ use mirror_channel::repodata::Limits;
 use mirror_channel::source::IndexFile;
 use mirror_channel::subdir::NOARCH;
 use mirror_ledger::{LeaseGrant, SubdirState};
-use mirror_oci::Destination;
-use mirror_oci::layout::{LATEST, SubdirLayout};
-use mirror_runtime::{Disposed as _, Disposition, clock};
+use mirror_oci::layout::SubdirLayout;
+use mirror_runtime::clock;
 
 use crate::error::RunError;
-use crate::plan::{self, Fate, Inputs, Latest, Plan, Template, Totals, Trust};
-use crate::publish::{Published, Publisher, published};
-use crate::report::{Entry, Verdict};
+use crate::plan::{self, Inputs, Trust};
+use crate::publish::Publisher;
 use crate::run::Run;
 use crate::summary::{Publication, SubdirSummary};
-use follow::{Follow, Followed};
 use index::{Upstream, fetch};
-use tags::Tags;
 
 /// How long the lease on a subdir lives without being renewed.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
@@ -90,6 +88,8 @@ impl<'a> Sync<'a> {
                 .into());
             }
         }
+        // Whoever held the lease until now may have published.
+        let state = self.run.ledger.subdir_state(self.subdir).await?;
         let outcome = tokio::select! {
             outcome = self.plan_and_publish(state, answer) => outcome,
             lost = self.keep_lease() => Err(lost),
@@ -129,16 +129,6 @@ impl<'a> Sync<'a> {
             .flatten()
     }
 
-    async fn latest(&self) -> anyhow::Result<Option<Latest>> {
-        let Some(destination) = &self.run.destination else {
-            return Ok(None);
-        };
-        let stored = destination
-            .manifest(&self.layout.index_repository(), LATEST)
-            .await?;
-        Ok(stored.as_ref().map(Latest::of))
-    }
-
     async fn plan_and_publish(
         &self,
         state: Option<SubdirState>,
@@ -167,7 +157,7 @@ impl<'a> Sync<'a> {
             .into_index();
 
         let mut state = state.unwrap_or_default();
-        let number = self.begin(&mut state, trust).await?;
+        let number = self.begin(&mut state, trust, latest.as_ref()).await?;
         let mut listed = HashSet::new();
         if let (Some(latest), Some(destination)) = (&latest, &self.run.destination) {
             match trust {
@@ -175,7 +165,9 @@ impl<'a> Sync<'a> {
                     self.take_over(latest, destination, number, &mut state)
                         .await?
                 }
-                Trust::Foreign => listed = self.hints(latest, destination).await?,
+                Trust::Foreign | Trust::ForeignAgain => {
+                    listed = self.hints(latest, destination).await?;
+                }
                 _ => {}
             }
         }
@@ -213,6 +205,9 @@ impl<'a> Sync<'a> {
         };
         self.run.progress.plan(plan.totals.files, plan.totals.bytes);
 
+        if !plan.work.is_empty() || latest.is_none() {
+            self.may_push(destination, &plan.totals).await?;
+        }
         let mut publisher = Publisher {
             run: self.run,
             subdir: self.subdir,
@@ -248,183 +243,6 @@ impl<'a> Sync<'a> {
             .set_subdir_state(self.subdir, &state)
             .await?;
         Ok(summary)
-    }
-
-    /// Takes a number for the plan, and says in the ledger what is no longer believed before
-    /// anything is recorded under that number.
-    async fn begin(&self, state: &mut SubdirState, trust: Trust) -> anyhow::Result<u64> {
-        if self.run.options.dry_run {
-            let number = clock::now_ms();
-            if !trust.keeps_outcomes() {
-                state.floor = number;
-            }
-            return Ok(number);
-        }
-        let number = self.run.ledger.begin_plan(self.subdir).await?;
-        state.complete = false;
-        if !trust.keeps_outcomes() {
-            state.floor = number;
-            (state.intended, state.confirmed) = (None, None);
-        }
-        self.run.ledger.set_subdir_state(self.subdir, state).await?;
-        Ok(number)
-    }
-
-    /// Believes what an index of ours lists, after a sample.
-    async fn take_over(
-        &self,
-        latest: &Latest,
-        destination: &Destination,
-        number: u64,
-        state: &mut SubdirState,
-    ) -> anyhow::Result<()> {
-        tracing::info!(
-            subdir = self.subdir,
-            "the ledger does not know the published index; taking over what it lists"
-        );
-        if self
-            .run
-            .take_over(latest, self.subdir, number, &self.layout, destination)
-            .await?
-            && !self.run.options.dry_run
-        {
-            state.confirmed = Some(latest.digest.to_string());
-            state.records = latest.records().unwrap_or(0);
-            self.run.ledger.set_subdir_state(self.subdir, state).await?;
-        }
-        Ok(())
-    }
-
-    async fn hints(
-        &self,
-        latest: &Latest,
-        destination: &Destination,
-    ) -> anyhow::Result<HashSet<u64>> {
-        tracing::warn!(
-            subdir = self.subdir,
-            "the published index was written by another program; each file it lists is looked for before it is replaced"
-        );
-        match published(latest, &self.layout, destination, &self.run.scratch).await? {
-            Some(index) => plan::listed(index.path()).await,
-            None => Ok(HashSet::new()),
-        }
-    }
-
-    /// Reports what there is nothing to do for.
-    fn report_idle(&self, plan: &Plan) -> anyhow::Result<()> {
-        if !self.run.report.is_wanted() {
-            return Ok(());
-        }
-        for files in plan.idle() {
-            for (fate, record) in files? {
-                let verdict = match fate {
-                    Fate::Keep => Verdict::Held,
-                    Fate::Rest => Verdict::Resting,
-                    Fate::Transfer | Fate::Check => continue,
-                };
-                let mut entry = Entry::new(self.subdir, record.file.as_str(), verdict);
-                entry.bytes = record.size;
-                self.run.report.add(&entry)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Brings the plan's builds to outcomes. `None`: a stop was asked for. Otherwise when the
-    /// earliest failure is due again.
-    async fn transfer(
-        &self,
-        plan: Arc<Plan>,
-        destination: &Arc<Destination>,
-        trust: Trust,
-        publisher: &mut Publisher<'_>,
-        summary: &mut SubdirSummary,
-    ) -> anyhow::Result<Option<Option<u64>>> {
-        if plan.work.is_empty() {
-            return Ok(Some(None));
-        }
-        self.may_push(destination, &plan.totals).await?;
-        let subdir = self.run.channel.file_url(self.subdir, "x")?.join(".")?;
-        let source = plan::source(&subdir.join("../")?, subdir, plan.base_url.as_deref())?;
-        let template = Template {
-            registry: self
-                .run
-                .options
-                .registry
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-            channel: self.run.channel.name.clone(),
-            subdir: self.subdir.to_owned(),
-            source,
-        };
-        let tags = (trust == Trust::FirstFill).then(|| Tags::new(destination, &self.layout));
-        let mut follow = Follow::new(self.run, plan, Arc::new(template), tags);
-        loop {
-            // Over a foreign index nothing is published before all it lists was looked for.
-            let until = match trust {
-                Trust::Foreign => {
-                    tokio::time::Instant::now() + Duration::from_secs(u64::from(u32::MAX))
-                }
-                _ => tokio::time::Instant::now() + self.run.options.publish_every,
-            };
-            match follow.next(until, summary).await? {
-                Followed::Complete => return Ok(Some(follow.retry_due_ms)),
-                Followed::Interrupted => return Ok(None),
-                Followed::TimeToPublish => match self
-                    .run
-                    .unless_stopped(self.publish(publisher, summary))
-                    .await
-                {
-                    Some(published) => published.map(drop)?,
-                    None => return Ok(None),
-                },
-            }
-        }
-    }
-
-    /// Pushes the first blob the mirror needs anyway, so that a refusal is known before anything is
-    /// downloaded.
-    async fn may_push(&self, destination: &Destination, totals: &Totals) -> anyhow::Result<()> {
-        let refused = match destination
-            .ensure_config(&self.layout.index_repository())
-            .await
-        {
-            Ok(()) => return Ok(()),
-            Err(error) if error.disposition() == Disposition::Denied => error,
-            Err(error) => return Err(error.into()),
-        };
-        if self.run.has_credentials {
-            return Err(anyhow::Error::new(refused).context("the registry refuses this login"));
-        }
-        tracing::debug!(%refused, "the registry wants a login");
-        Err(RunError::LoginNeeded {
-            registry: destination.host().to_owned(),
-            planned: SubdirSummary::planned(self.subdir, totals),
-        }
-        .into())
-    }
-
-    async fn publish(
-        &self,
-        publisher: &mut Publisher<'_>,
-        summary: &mut SubdirSummary,
-    ) -> anyhow::Result<Publication> {
-        let published = publisher.publish().await?;
-        summary.indexed = Some(publisher.state.records);
-        Ok(match published {
-            Published::Unchanged => Publication::Unchanged,
-            Published::Wrote => Publication::Published,
-            Published::WouldShrink { from, to } => {
-                tracing::error!(
-                    subdir = self.subdir,
-                    from,
-                    to,
-                    "the new index would list {to} records instead of {from}; nothing was published. If that is right, run again with --allow-shrink"
-                );
-                Publication::Refused
-            }
-        })
     }
 
     fn unchanged(&self, state: Option<&SubdirState>) -> SubdirSummary {

@@ -12,6 +12,9 @@ pub struct SubdirState {
     /// Outcomes of plans below this number are not trusted: the registry was found without what
     /// they claim.
     pub floor: u64,
+    /// The `latest` that was found and not believed when the floor was set. As long as it is still
+    /// there, outcomes since then count, and nothing needs to be looked for again.
+    pub disbelieved: Option<String>,
     /// Digest of the index manifest that we meant to PUT as `latest`, written before the PUT.
     pub intended: Option<String>,
     /// Digest of the index manifest that we know was PUT as `latest`.

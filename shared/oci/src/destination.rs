@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mirror_runtime::{Disposed, Disposition};
 use rattler_digest::digest::Digest as _;
 use tokio::io::AsyncWriteExt as _;
@@ -12,7 +12,7 @@ use tokio_util::io::ReaderStream;
 
 use crate::folder::{Folder, FolderError, Put};
 use crate::manifest::Descriptor;
-use crate::registry::{Registry, RegistryError};
+use crate::registry::{Registry, RegistryError, few_tries};
 use crate::{BlobStream, Body, Digest, Presence, Pushed, StoredManifest, layout, manifest};
 
 /// A registry or a folder of image layouts.
@@ -171,11 +171,59 @@ impl Destination {
         }
     }
 
-    /// Copies a blob into a new file in `dir` and verifies size and digest on the way.
+    /// Puts many manifests of one repository, `at_once` of them at a time. A folder writes its index
+    /// once for all of them.
+    ///
+    /// # Errors
+    /// As [`Destination::put_manifest`]; some may then be in place.
+    pub async fn put_manifests(
+        &self,
+        repository: &str,
+        manifests: Vec<(String, Bytes)>,
+        at_once: usize,
+    ) -> Result<()> {
+        match self {
+            Self::Registry(registry) => {
+                stream::iter(&manifests)
+                    .map(|(tag, bytes)| registry.put_manifest(repository, tag, bytes))
+                    .buffer_unordered(at_once)
+                    .try_for_each(|_| std::future::ready(Ok(())))
+                    .await?;
+            }
+            Self::Folder(folder) => {
+                folder.put_manifests(repository, manifests).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies a blob into a new file in `dir` and verifies size and digest on the way. What may
+    /// pass by itself is tried again a few times.
     ///
     /// # Errors
     /// When it is not there, is not what its descriptor says, or cannot be stored.
     pub async fn fetch_blob(
+        &self,
+        repository: &str,
+        blob: &Descriptor,
+        dir: &Path,
+    ) -> Result<tempfile::NamedTempFile> {
+        let mut delays = few_tries();
+        loop {
+            match self.try_fetch_blob(repository, blob, dir).await {
+                Err(error) if error.is_transient() && !error.is_blob_unknown() => {
+                    let Some(delay) = delays.next() else {
+                        return Err(error);
+                    };
+                    tracing::debug!(repository, digest = %blob.digest, %error, "reading a blob failed, trying again");
+                    tokio::time::sleep(delay).await;
+                }
+                settled => return settled,
+            }
+        }
+    }
+
+    async fn try_fetch_blob(
         &self,
         repository: &str,
         blob: &Descriptor,

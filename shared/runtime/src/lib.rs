@@ -1,5 +1,5 @@
-//! What every part of the mirror stands on: dispositions of errors, request budgets per host,
-//! redaction of secrets, shutdown, the log, and fail points for crash tests.
+//! What every part of the mirror stands on: dispositions of errors, request budgets per host and
+//! the patience hosts ask for, redaction of secrets, shutdown, the log, and fail points for crash tests.
 //!
 //! Nothing here knows of conda, OCI, queues or ledgers.
 
@@ -7,6 +7,7 @@ pub mod clock;
 pub mod disposition;
 pub mod fail_point;
 pub mod host_budget;
+pub mod patience;
 pub mod redact;
 pub mod shutdown;
 pub mod telemetry;

@@ -154,6 +154,7 @@ pub async fn many_files_are_adopted_and_looked_up(ledger: Arc<dyn Ledger>) {
 pub async fn the_state_of_a_subdir_is_kept(ledger: Arc<dyn Ledger>) {
     assert_eq!(ledger.subdir_state("linux-64").await.unwrap(), None);
     let first = SubdirState {
+        disbelieved: Some("sha256:0".to_owned()),
         floor: 3,
         intended: Some("sha256:b".to_owned()),
         confirmed: Some("sha256:a".to_owned()),

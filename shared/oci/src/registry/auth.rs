@@ -2,6 +2,7 @@
 //! repository and fetched once however many requests wait for them.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use url::Url;
 
 use super::challenge::Challenge;
 use super::error::{RegistryError, causes};
+use super::send::{ErrorAnswer, Pleas, host_of, read_limited};
 
 /// Tokens kept at once; a channel has tens of thousands of repositories, each with its own.
 const MAX_TOKENS: usize = 1024;
@@ -19,8 +21,12 @@ const MAX_TOKENS: usize = 1024;
 const DEFAULT_LIFE: Duration = Duration::from_secs(60);
 /// A token with less left than this is renewed before it is used.
 const MIN_LEFT: Duration = Duration::from_secs(10);
+/// No token is trusted for longer.
+const LONGEST_LIFE: Duration = Duration::from_secs(86_400);
 /// Largest answer of a token endpoint that is read.
 const MAX_TOKEN_ANSWER: usize = 256 * 1024;
+
+const ACTION: &str = "get a token";
 
 /// User and password of the registry.
 #[derive(Debug, Clone)]
@@ -69,6 +75,23 @@ enum Scheme {
 struct Token {
     secret: Secret,
     expires: Instant,
+    life: Duration,
+}
+
+impl Token {
+    /// Whether a request that takes `needed` can be made with it. Half its life is always enough: a
+    /// new one would not last longer.
+    fn lasts(&self, needed: Duration) -> bool {
+        let left = self.expires.saturating_duration_since(Instant::now());
+        left > (MIN_LEFT + needed).min(self.life / 2)
+    }
+}
+
+/// Where a token is had, and for which repository.
+struct Endpoint<'a> {
+    realm: &'a Url,
+    service: Option<&'a str>,
+    repository: &'a str,
 }
 
 type TokenSlot = Arc<tokio::sync::Mutex<Option<Token>>>;
@@ -81,6 +104,8 @@ pub(super) struct Auth {
     credentials: Option<Credentials>,
     scheme: RwLock<Scheme>,
     tokens: Mutex<HashMap<(String, Access), TokenSlot>>,
+    /// The token endpoint gives no token for two repositories.
+    one_scope_only: AtomicBool,
     http: reqwest::Client,
     budget: Arc<dyn HostBudget>,
 }
@@ -99,6 +124,7 @@ impl Auth {
             credentials,
             scheme: RwLock::new(Scheme::Unknown),
             tokens: Mutex::default(),
+            one_scope_only: AtomicBool::new(false),
             http,
             budget,
         }
@@ -108,12 +134,21 @@ impl Auth {
         self.credentials.is_some()
     }
 
-    /// What to send with the next request to `repository`; fetches a token if one is needed.
-    /// `life` is how long the request may take at the least.
+    pub(super) fn login_needed(&self, repository: &str) -> RegistryError {
+        RegistryError::LoginNeeded {
+            host: self.host.clone(),
+            repository: repository.to_owned(),
+        }
+    }
+
+    /// What to send with the next request to `repository`; fetches a token if one is needed. One
+    /// for pushing also pulls from `also_pull`, which mounting from there needs. `life` is how long
+    /// the request may take at the least.
     pub(super) async fn authorization(
         &self,
         repository: &str,
         access: Access,
+        also_pull: Option<&str>,
         life: Duration,
     ) -> Result<Authorization, RegistryError> {
         let scheme = self
@@ -127,14 +162,13 @@ impl Auth {
             (Scheme::Bearer { realm, service }, _) => {
                 let slot = self.slot(repository, access);
                 let mut token = slot.lock().await;
-                let fresh = token
-                    .as_ref()
-                    .is_some_and(|t| t.expires > Instant::now() + MIN_LEFT + life);
-                if !fresh {
-                    *token = Some(
-                        self.fetch(&realm, service.as_deref(), repository, access)
-                            .await?,
-                    );
+                if !token.as_ref().is_some_and(|token| token.lasts(life)) {
+                    let endpoint = Endpoint {
+                        realm: &realm,
+                        service: service.as_deref(),
+                        repository,
+                    };
+                    *token = Some(self.get_token(&endpoint, access, also_pull).await?);
                 }
                 let secret = token.as_ref().map(|t| t.secret.clone());
                 Ok(secret.map_or(Authorization::None, Authorization::Bearer))
@@ -160,10 +194,7 @@ impl Auth {
         let again = match (&scheme, sent) {
             (Scheme::Unknown, _) | (Scheme::Basic, Authorization::Basic(_)) => false,
             (Scheme::Basic, _) if self.credentials.is_none() => {
-                return Err(RegistryError::LoginNeeded {
-                    host: self.host.clone(),
-                    repository: repository.to_owned(),
-                });
+                return Err(self.login_needed(repository));
             }
             _ => true,
         };
@@ -204,58 +235,93 @@ impl Auth {
         Arc::clone(tokens.entry((repository.to_owned(), access)).or_default())
     }
 
-    async fn fetch(
+    async fn get_token(
         &self,
-        realm: &Url,
-        service: Option<&str>,
-        repository: &str,
+        endpoint: &Endpoint<'_>,
         access: Access,
+        also_pull: Option<&str>,
     ) -> Result<Token, RegistryError> {
-        const ACTION: &str = "get a token";
+        let repository = endpoint.repository;
         let actions = match access {
             Access::Pull => "pull",
             Access::Push => "pull,push",
         };
-        let scope = format!("repository:{repository}:{actions}");
-        let mut request = self
-            .http
-            .get(realm.clone())
-            .query(&[("scope", scope.as_str())]);
-        if let Some(service) = service {
-            request = request.query(&[("service", service)]);
-        }
-        if let Some(login) = &self.credentials {
-            request = request.basic_auth(&login.username, Some(login.password.expose()));
-        }
-        let realm_host = realm.host_str().unwrap_or_default();
-        self.budget.admit(realm_host, RequestKind::Read).await;
-        let unreachable = |error| RegistryError::Unreachable {
-            action: ACTION,
-            host: self.host.clone(),
-            repository: repository.to_owned(),
-            cause: causes(error),
+        let mut scopes = vec![format!("repository:{repository}:{actions}")];
+        let also_pull = also_pull.filter(|other| {
+            access == Access::Push
+                && *other != repository
+                && !self.one_scope_only.load(Ordering::Relaxed)
+        });
+        let Some(other) = also_pull else {
+            return self.fetch(endpoint, &scopes).await;
         };
-        let asked = Instant::now();
-        let answer = request.send().await.map_err(unreachable)?;
-        let status = answer.status();
-        tracing::debug!(
-            host = realm_host,
+        scopes.push(format!("repository:{other}:pull"));
+        match self.fetch(endpoint, &scopes).await {
+            Err(RegistryError::Answered { .. } | RegistryError::LoginNeeded { .. }) => {
+                let token = self.fetch(endpoint, &scopes[..1]).await?;
+                self.one_scope_only.store(true, Ordering::Relaxed);
+                Ok(token)
+            }
+            fetched => fetched,
+        }
+    }
+
+    async fn fetch(
+        &self,
+        endpoint: &Endpoint<'_>,
+        scopes: &[String],
+    ) -> Result<Token, RegistryError> {
+        let Endpoint {
+            realm,
+            service,
             repository,
-            actions,
-            status = status.as_u16(),
-            "token"
-        );
-        if !status.is_success() {
-            let refused = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-            if refused && self.credentials.is_none() {
-                return Err(RegistryError::LoginNeeded {
+        } = *endpoint;
+        let realm_host = host_of(realm);
+        let mut pleas = Pleas::default();
+        let (asked, answer) = loop {
+            let scopes: Vec<_> = scopes.iter().map(|scope| ("scope", scope)).collect();
+            let mut request = self.http.get(realm.clone()).query(&scopes);
+            if let Some(service) = service {
+                request = request.query(&[("service", service)]);
+            }
+            if let Some(login) = &self.credentials {
+                request = request.basic_auth(&login.username, Some(login.password.expose()));
+            }
+            self.budget.admit(&realm_host, RequestKind::Read).await;
+            let asked = Instant::now();
+            let answer = request
+                .send()
+                .await
+                .map_err(|error| RegistryError::Unreachable {
+                    action: ACTION,
                     host: self.host.clone(),
                     repository: repository.to_owned(),
-                });
+                    cause: causes(error),
+                })?;
+            let status = answer.status();
+            tracing::debug!(
+                host = realm_host,
+                repository,
+                status = status.as_u16(),
+                "token"
+            );
+            if status.is_success() {
+                break (asked, answer);
             }
-            return Err(super::send::answered(ACTION, &self.host, repository, answer).await);
-        }
-        let body = super::send::read_limited(answer, MAX_TOKEN_ANSWER)
+            let answer = ErrorAnswer::read(answer).await;
+            if let Some(pause) = answer.pause() {
+                pleas
+                    .heed(&*self.budget, ACTION, &realm_host, pause, answer.message)
+                    .await?;
+                continue;
+            }
+            let refused = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+            if refused && self.credentials.is_none() {
+                return Err(self.login_needed(repository));
+            }
+            return Err(answer.into_error(ACTION, &self.host, repository));
+        };
+        let body = read_limited(answer, MAX_TOKEN_ANSWER)
             .await
             .map_err(|e| e.into_error(ACTION, &self.host, repository))?;
         let answer: TokenAnswer = serde_json::from_slice(&body).unwrap_or_default();
@@ -272,11 +338,12 @@ impl Auth {
             });
         };
         let life = answer.expires_in.map_or(DEFAULT_LIFE, Duration::from_secs);
-        // At most a day, so that the sum below cannot overflow whatever the answer says.
-        let expires = asked + life.min(Duration::from_secs(86_400));
+        // So that the sum below cannot overflow, whatever the answer says.
+        let life = life.min(LONGEST_LIFE);
         Ok(Token {
             secret: Secret::new(secret),
-            expires,
+            expires: asked + life,
+            life,
         })
     }
 }

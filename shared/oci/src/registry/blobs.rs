@@ -11,7 +11,7 @@ use url::Url;
 
 use super::Registry;
 use super::auth::Access;
-use super::error::RegistryError;
+use super::error::{RegistryError, causes};
 use super::send::Request;
 use crate::body::Body;
 use crate::digest::Digest;
@@ -109,7 +109,7 @@ impl Registry {
     }
 
     /// Makes a blob of `from` appear in `repository` without sending it; where the registry does
-    /// not mount, its upload session is used.
+    /// not mount but opens an upload session instead, that is used. One try.
     pub(super) async fn mount_or_push(
         &self,
         repository: &str,
@@ -207,20 +207,15 @@ impl Registry {
         const ACTION: &str = "read a blob";
         let url = self.url(&format!("{repository}/blobs/{digest}"));
         let response = self
-            .send(Request::new(
-                ACTION,
-                Method::GET,
-                url,
-                repository,
-                Access::Pull,
-            ))
+            .send(Request::new(ACTION, Method::GET, url, repository, Access::Pull).streamed())
             .await?;
         if response.status() != StatusCode::OK {
             return Err(self.answered(ACTION, repository, response).await);
         }
-        Ok(Box::pin(
-            response.bytes_stream().map_err(std::io::Error::other),
-        ))
+        let bytes = response.bytes_stream();
+        Ok(Box::pin(bytes.map_err(|error| {
+            std::io::Error::other(causes(error))
+        })))
     }
 }
 
@@ -232,7 +227,7 @@ enum Session {
 }
 
 /// The delays between tries of one request: short ones, the queue's delays follow when they are used up.
-pub(super) fn few_tries() -> impl Iterator<Item = Duration> {
+pub(crate) fn few_tries() -> impl Iterator<Item = Duration> {
     ExponentialBuilder::new()
         .with_min_delay(Duration::from_millis(200))
         .with_factor(3.0)

@@ -1,13 +1,13 @@
 //! The config blob: once per repository, mounted from one that has it where the registry can.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use bytes::Bytes;
-use mirror_runtime::Disposed as _;
+use mirror_runtime::{Disposed as _, Disposition};
 use tokio::sync::OnceCell;
 
-use super::blobs::few_tries;
 use super::{Registry, RegistryError};
 use crate::body::Body;
 use crate::manifest;
@@ -17,9 +17,31 @@ use crate::{Presence, layout};
 /// for the largest channel.
 #[derive(Debug, Default)]
 pub(super) struct Configs {
-    known: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
+    repositories: Mutex<Repositories>,
     /// A repository to mount from: the first that got it.
     home: OnceLock<String>,
+    /// The registry refuses to mount and takes uploads.
+    never_mounts: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Repositories {
+    known: HashMap<String, Arc<OnceCell<()>>>,
+    /// Those that were said to have it and did not: it is sent there, not mounted.
+    doubted: HashSet<String>,
+}
+
+impl Configs {
+    fn repositories(&self) -> MutexGuard<'_, Repositories> {
+        self.repositories.lock().expect("no panic under this lock")
+    }
+
+    /// Where the config is mounted from, once it is known to be somewhere and until the registry
+    /// turns out not to mount.
+    pub(super) fn home(&self) -> Option<&str> {
+        let mounts = !self.never_mounts.load(Ordering::Relaxed);
+        self.home.get().filter(|_| mounts).map(String::as_str)
+    }
 }
 
 impl Registry {
@@ -29,8 +51,8 @@ impl Registry {
     /// When the registry refuses the blob or cannot be asked.
     pub async fn ensure_config(&self, repository: &str) -> Result<(), RegistryError> {
         let cell = {
-            let mut known = self.configs.known.lock().expect("no panic under this lock");
-            Arc::clone(known.entry(repository.to_owned()).or_default())
+            let mut repositories = self.configs.repositories();
+            Arc::clone(repositories.known.entry(repository.to_owned()).or_default())
         };
         cell.get_or_try_init(|| self.push_config(repository))
             .await?;
@@ -39,35 +61,38 @@ impl Registry {
 
     /// Forgets what is known of `repository`: its manifest was refused for a blob it does not have.
     pub fn forget_config(&self, repository: &str) {
-        self.configs
-            .known
-            .lock()
-            .expect("no panic under this lock")
-            .remove(repository);
+        let mut repositories = self.configs.repositories();
+        repositories.known.remove(repository);
+        repositories.doubted.insert(repository.to_owned());
     }
 
     async fn push_config(&self, repository: &str) -> Result<(), RegistryError> {
-        let descriptor = manifest::config();
+        let digest = manifest::config().digest;
         let body = Body::Memory(Bytes::from_static(layout::CONFIG_BYTES));
-        if let Some(home) = self.configs.home.get() {
-            let mut delays = few_tries();
-            loop {
-                match self
-                    .mount_or_push(repository, &descriptor.digest, &body, home)
-                    .await
-                {
-                    Ok(_) => return Ok(()),
-                    Err(error) if error.is_transient() => match delays.next() {
-                        Some(delay) => tokio::time::sleep(delay).await,
-                        None => return Err(error),
-                    },
-                    Err(error) => return Err(error),
-                }
-            }
-        }
+        let doubted = self.configs.repositories().doubted.contains(repository);
         // Two bytes: pushing them costs what looking for them and then pushing costs at best.
-        self.push_blob(repository, &descriptor.digest, &body, Presence::Absent)
-            .await?;
+        let mut presence = if doubted {
+            Presence::Unknown
+        } else {
+            Presence::Absent
+        };
+        let mut mount_refused = false;
+        if let Some(home) = self.configs.home().filter(|_| !doubted) {
+            let Err(error) = self.mount_or_push(repository, &digest, &body, home).await else {
+                return Ok(());
+            };
+            match error.disposition() {
+                Disposition::Throttled { .. } => return Err(error),
+                Disposition::Denied | Disposition::Permanent => mount_refused = true,
+                _ => presence = Presence::Unknown,
+            }
+            tracing::debug!(repository, %error, "the config is not mounted; it is sent instead");
+        }
+        self.push_blob(repository, &digest, &body, presence).await?;
+        // Only now it is known that the mount was refused for itself, and not the repository.
+        if mount_refused {
+            self.configs.never_mounts.store(true, Ordering::Relaxed);
+        }
         let _ = self.configs.home.set(repository.to_owned());
         Ok(())
     }

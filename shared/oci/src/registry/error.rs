@@ -73,6 +73,18 @@ pub enum RegistryError {
         /// What is wrong with the answer.
         problem: String,
     },
+    /// An answer larger than is read.
+    #[error("{action} at {host}/{repository}: the answer is larger than {limit} bytes")]
+    TooLarge {
+        /// What was tried.
+        action: &'static str,
+        /// The registry.
+        host: String,
+        /// The repository, without host.
+        repository: String,
+        /// How much is read, in bytes.
+        limit: usize,
+    },
     /// A manifest that is none of ours, nor readable as one.
     #[error("manifest {host}/{repository}:{reference}: {source}")]
     Manifest {
@@ -109,13 +121,19 @@ impl Disposed for RegistryError {
             Self::Unreachable { .. } | Self::Protocol { .. } => Disposition::Retry,
             Self::Throttled { until, .. } => Disposition::Throttled { until: *until },
             Self::LoginNeeded { .. } => Disposition::Denied,
-            Self::Manifest { .. } => Disposition::Permanent,
+            Self::Manifest { .. } | Self::TooLarge { .. } => Disposition::Permanent,
             Self::Local { .. } => Disposition::Local,
             Self::Answered { status, code, .. } => match status.as_u16() {
                 401 | 403 => Disposition::Denied,
                 // An upload session that is gone, a blob not yet visible: a new session may do.
-                404 if code == "BLOB_UPLOAD_UNKNOWN" => Disposition::Retry,
-                _ if code == "MANIFEST_BLOB_UNKNOWN" || code == "BLOB_UNKNOWN" => {
+                _ if matches!(
+                    code.as_str(),
+                    "BLOB_UPLOAD_UNKNOWN"
+                        | "BLOB_UPLOAD_INVALID"
+                        | "MANIFEST_BLOB_UNKNOWN"
+                        | "BLOB_UNKNOWN"
+                ) =>
+                {
                     Disposition::Retry
                 }
                 408 | 416 | 425 | 500..=599 => Disposition::Retry,
@@ -128,6 +146,7 @@ impl Disposed for RegistryError {
 /// The error a reqwest failure is, with its chain of causes and without URLs (upload sessions and
 /// signed downloads carry secrets there).
 pub(super) fn causes(error: reqwest::Error) -> String {
+    let connecting = error.is_connect();
     let error = error.without_url();
     let mut text = error.to_string();
     let mut source = std::error::Error::source(&error);
@@ -138,6 +157,9 @@ pub(super) fn causes(error: reqwest::Error) -> String {
             text.push_str(&cause_text);
         }
         source = cause.source();
+    }
+    if connecting {
+        text.push_str("; check the address, and that the registry runs");
     }
     text
 }

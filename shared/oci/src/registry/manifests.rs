@@ -17,6 +17,8 @@ use crate::digest::Digest;
 use crate::layout;
 use crate::manifest::MAX_MANIFEST;
 
+const LIST_TAGS: &str = "list tags";
+
 /// Pages of tags that are followed; with 1,000 a page far beyond what one package has.
 const MAX_TAG_PAGES: usize = 1_000;
 /// Largest page of tags that is read.
@@ -61,10 +63,12 @@ impl Registry {
         let bytes = read_limited(response, MAX_MANIFEST)
             .await
             .map_err(|error| error.into_error(ACTION, &self.host, repository))?;
-        Ok(Some(StoredManifest {
-            digest: Digest::of(&bytes),
-            bytes,
-        }))
+        let digest = Digest::of(&bytes);
+        if reference.parse().is_ok_and(|asked: Digest| asked != digest) {
+            let problem = format!("asked for {reference}, got {digest}");
+            return Err(self.protocol(ACTION, repository, &problem));
+        }
+        Ok(Some(StoredManifest { digest, bytes }))
     }
 
     /// Puts a manifest at a tag. Gives its digest.
@@ -127,26 +131,53 @@ impl Registry {
     /// # Errors
     /// When the registry cannot be asked.
     pub async fn tags(&self, repository: &str) -> Result<Option<Vec<String>>, RegistryError> {
-        const ACTION: &str = "list tags";
         let mut tags = Vec::new();
-        let mut page = "tags/list?n=1000".to_owned();
+        let mut query = "n=1000".to_owned();
         for _ in 0..MAX_TAG_PAGES {
-            let Some(response) = self.read(ACTION, repository, &page).await? else {
+            let Some((page, next)) = self.tags_page(repository, &query).await? else {
                 return Ok(None);
             };
-            let next = next_page(&response);
-            let body = read_limited(response, MAX_TAG_PAGE)
-                .await
-                .map_err(|error| error.into_error(ACTION, &self.host, repository))?;
-            let list: TagList = serde_json::from_slice(&body)
-                .map_err(|error| self.protocol(ACTION, repository, &error.to_string()))?;
-            tags.extend(list.tags.unwrap_or_default());
+            tags.extend(page);
             match next {
-                Some(query) => page = format!("tags/list?{query}"),
+                Some(next) => query = next,
                 None => return Ok(Some(tags)),
             }
         }
-        Err(self.protocol(ACTION, repository, "the list of tags does not end"))
+        Err(self.protocol(LIST_TAGS, repository, "the list of tags does not end"))
+    }
+
+    /// One page of tags, and the query of the next.
+    async fn tags_page(&self, repository: &str, query: &str) -> Result<TagsPage, RegistryError> {
+        let mut delays = few_tries();
+        loop {
+            match self.try_tags_page(repository, query).await {
+                Err(error) if error.is_transient() => {
+                    let Some(delay) = delays.next() else {
+                        return Err(error);
+                    };
+                    tokio::time::sleep(delay).await;
+                }
+                settled => return settled,
+            }
+        }
+    }
+
+    async fn try_tags_page(
+        &self,
+        repository: &str,
+        query: &str,
+    ) -> Result<TagsPage, RegistryError> {
+        let path = format!("tags/list?{query}");
+        let Some(response) = self.read(LIST_TAGS, repository, &path).await? else {
+            return Ok(None);
+        };
+        let next = next_page(&response);
+        let body = read_limited(response, MAX_TAG_PAGE)
+            .await
+            .map_err(|error| error.into_error(LIST_TAGS, &self.host, repository))?;
+        let list: TagList = serde_json::from_slice(&body)
+            .map_err(|error| self.protocol(LIST_TAGS, repository, &error.to_string()))?;
+        Ok(Some((list.tags.unwrap_or_default(), next)))
     }
 
     /// GETs something of a repository; `None` when it or the repository is not there, or not
@@ -178,6 +209,9 @@ impl Registry {
         }
     }
 }
+
+/// Tags and the query of the next page; `None` when there is no such repository.
+type TagsPage = Option<(Vec<String>, Option<String>)>;
 
 #[derive(serde::Deserialize)]
 struct TagList {

@@ -16,8 +16,8 @@ mod throttle;
 
 pub use address::{Address, AddressError, RegistryAddress};
 pub use auth::Credentials;
+pub(crate) use blobs::few_tries;
 pub use error::RegistryError;
-pub use throttle::retry_after;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,17 +47,13 @@ impl Registry {
         credentials: Option<Credentials>,
         budget: Arc<dyn HostBudget>,
     ) -> Result<Self, reqwest::Error> {
-        // No decoding, whatever other crates switch on: digests are of the bytes as sent.
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("conda-oci/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(Duration::from_secs(10))
-            .read_timeout(Duration::from_secs(60))
-            .redirect(reqwest::redirect::Policy::limited(5))
-            .no_gzip()
-            .no_brotli()
-            .no_zstd()
-            .no_deflate()
-            .build()?;
+        let http = match http_client().build() {
+            // A machine without certificates can still speak to a registry without TLS.
+            Err(_) if address.base.scheme() == "http" => {
+                http_client().tls_certs_only([]).build()?
+            }
+            built => built?,
+        };
         let host = address.host();
         Ok(Self {
             base: address.base.clone(),
@@ -104,4 +100,17 @@ impl Registry {
     ) -> RegistryError {
         send::answered(action, &self.host, repository, response).await
     }
+}
+
+fn http_client() -> reqwest::ClientBuilder {
+    // No decoding, whatever other crates switch on: digests are of the bytes as sent.
+    reqwest::Client::builder()
+        .user_agent(concat!("conda-oci/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(Duration::from_secs(10))
+        .read_timeout(Duration::from_secs(60))
+        .redirect(reqwest::redirect::Policy::limited(5))
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
 }

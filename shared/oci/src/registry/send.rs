@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use mirror_runtime::RequestKind;
-use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use mirror_runtime::{HostBudget, RequestKind};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
 use tokio_util::io::ReaderStream;
@@ -40,6 +40,8 @@ pub(super) struct Request<'a> {
     pub access: Access,
     pub content_type: Option<&'static str>,
     pub body: Option<&'a Body>,
+    /// The answer is as long as it is: only its silence is limited (by the client).
+    pub streamed: bool,
 }
 
 impl<'a> Request<'a> {
@@ -58,7 +60,14 @@ impl<'a> Request<'a> {
             access,
             content_type: None,
             body: None,
+            streamed: false,
         }
+    }
+
+    /// For answers of any length.
+    pub(super) fn streamed(mut self) -> Self {
+        self.streamed = true;
+        self
     }
 
     pub(super) fn with_body(mut self, content_type: &'static str, body: &'a Body) -> Self {
@@ -88,13 +97,14 @@ impl Registry {
         let own_host = request.url.origin() == self.base.origin();
         let host = host_of(&request.url);
         let mut logged_in = false;
-        let mut patience = 0;
+        let mut pleas = Pleas::default();
         loop {
             // Credentials stay at home: an upload may be sent on to a store elsewhere.
             let authorization = if own_host {
                 let life = request.timeout() - BASE_TIMEOUT;
+                let also_pull = self.configs.home();
                 self.auth
-                    .authorization(request.repository, request.access, life)
+                    .authorization(request.repository, request.access, also_pull, life)
                     .await?
             } else {
                 Authorization::None
@@ -104,36 +114,34 @@ impl Registry {
             let status = response.status();
             tracing::debug!(method = %request.method, repository = request.repository, status = status.as_u16(), request.action);
 
-            if status == StatusCode::UNAUTHORIZED && own_host && !logged_in {
-                logged_in = true;
+            // A store that we were redirected to has no say in how to log in here.
+            let at_home = own_host && response.url().origin() == self.base.origin();
+            if status == StatusCode::UNAUTHORIZED && at_home {
                 let asked = challenges(response.headers());
-                if self
-                    .auth
-                    .learn(&asked, request.repository, request.access, &authorization)
-                    .await?
-                {
-                    continue;
+                if !logged_in {
+                    logged_in = true;
+                    if self
+                        .auth
+                        .learn(&asked, request.repository, request.access, &authorization)
+                        .await?
+                    {
+                        continue;
+                    }
+                }
+                if !asked.is_empty() && !self.auth.has_credentials() {
+                    return Err(self.auth.login_needed(request.repository));
                 }
             }
             if !may_plead(status) {
                 return Ok(response);
             }
-            let headers = response.headers().clone();
             let answer = ErrorAnswer::read(response).await;
-            let Some(pause) = throttle::pause(status, &headers, &answer.raw) else {
+            let Some(pause) = answer.pause() else {
                 return Err(answer.into_error(request.action, &self.host, request.repository));
             };
-            let until = SystemTime::now() + pause;
-            self.budget.park(&host, until, &answer.message).await;
-            patience += 1;
-            if patience > MAX_PATIENCE || pause > MAX_WAIT {
-                return Err(RegistryError::Throttled {
-                    action: request.action,
-                    host,
-                    until,
-                    message: answer.message,
-                });
-            }
+            pleas
+                .heed(&*self.budget, request.action, &host, pause, answer.message)
+                .await?;
         }
     }
 
@@ -144,8 +152,10 @@ impl Registry {
     ) -> Result<Response, RegistryError> {
         let mut builder = self
             .http
-            .request(request.method.clone(), request.url.clone())
-            .timeout(request.timeout());
+            .request(request.method.clone(), request.url.clone());
+        if !request.streamed {
+            builder = builder.timeout(request.timeout());
+        }
         if request.kind() == RequestKind::Read {
             // Without it distribution answers 404 for manifests that exist.
             builder = builder.header(ACCEPT, HeaderValue::from_static(layout::MANIFEST));
@@ -189,6 +199,36 @@ fn may_plead(status: StatusCode) -> bool {
     )
 }
 
+/// The pleas for patience that one request has met.
+#[derive(Default)]
+pub(super) struct Pleas(u32);
+
+impl Pleas {
+    /// Parks `host`, so that the next try waits for its admission. An error when the host has asked
+    /// for longer or more often than one request waits.
+    pub(super) async fn heed(
+        &mut self,
+        budget: &dyn HostBudget,
+        action: &'static str,
+        host: &str,
+        pause: Duration,
+        message: String,
+    ) -> Result<(), RegistryError> {
+        let until = SystemTime::now() + pause;
+        budget.park(host, until, &message).await;
+        self.0 += 1;
+        if self.0 <= MAX_PATIENCE && pause <= MAX_WAIT {
+            return Ok(());
+        }
+        Err(RegistryError::Throttled {
+            action,
+            host: host.to_owned(),
+            until,
+            message,
+        })
+    }
+}
+
 /// `host[:port]`, the key of budgets.
 pub(super) fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
@@ -209,11 +249,12 @@ pub(super) async fn answered(
 }
 
 /// What a registry says when it refuses: spec JSON, or whatever came.
-struct ErrorAnswer {
+pub(super) struct ErrorAnswer {
     status: StatusCode,
+    headers: HeaderMap,
     raw: String,
     code: String,
-    message: String,
+    pub(super) message: String,
 }
 
 #[derive(Deserialize)]
@@ -230,9 +271,13 @@ struct SpecError {
 }
 
 impl ErrorAnswer {
-    async fn read(response: Response) -> Self {
-        let status = response.status();
-        let body = read_limited(response, MAX_ERROR).await.unwrap_or_default();
+    pub(super) async fn read(mut response: Response) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        // What came before the bound, or before the connection broke, says enough.
+        let mut body = BytesMut::new();
+        while let (true, Ok(Some(chunk))) = (body.len() < MAX_ERROR, response.chunk().await) {
+            body.extend_from_slice(&chunk[..chunk.len().min(MAX_ERROR - body.len())]);
+        }
         let raw = String::from_utf8_lossy(&body).into_owned();
         let spec = serde_json::from_str::<SpecErrors>(&raw).ok();
         let (code, message) = match spec.and_then(|spec| spec.errors.into_iter().next()) {
@@ -242,13 +287,24 @@ impl ErrorAnswer {
         let shown = |text: &str, max| text.chars().filter(|c| !c.is_control()).take(max).collect();
         Self {
             status,
+            headers,
             raw,
             code: shown(&code, 60),
             message: shown(message.trim(), 300),
         }
     }
 
-    fn into_error(self, action: &'static str, host: &str, repository: &str) -> RegistryError {
+    /// How long the registry asks to be left alone, if it does.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        throttle::pause(self.status, &self.headers, &self.raw, SystemTime::now())
+    }
+
+    pub(super) fn into_error(
+        self,
+        action: &'static str,
+        host: &str,
+        repository: &str,
+    ) -> RegistryError {
         RegistryError::Answered {
             action,
             host: host.to_owned(),
@@ -275,11 +331,11 @@ impl ReadError {
     ) -> RegistryError {
         let (host, repository) = (host.to_owned(), repository.to_owned());
         match self {
-            Self::TooLarge(max) => RegistryError::Protocol {
+            Self::TooLarge(limit) => RegistryError::TooLarge {
                 action,
                 host,
                 repository,
-                problem: format!("the answer is larger than {max} bytes"),
+                limit,
             },
             Self::Broken(error) => RegistryError::Unreachable {
                 action,

@@ -1,25 +1,25 @@
 //! Every form in which a registry asks for patience, told from its answer alone.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use mirror_runtime::patience;
 use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 
-/// Longest pause taken from an answer; more is a mistake or malice.
-const MAX_PAUSE: Duration = Duration::from_secs(3600);
-/// Shortest pause: ghcr.io names milliseconds, and coming back after those costs another refusal.
-const MIN_PAUSE: Duration = Duration::from_secs(1);
 /// Pause where the registry names none.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(30);
 
 /// How long the registry wants to be left alone, if this answer says so: 429, 503 with
 /// `Retry-After`, or 403 with GitHub's "secondary rate limit" in the body.
 #[must_use]
-pub(super) fn pause(status: StatusCode, headers: &HeaderMap, body: &str) -> Option<Duration> {
-    let header = headers
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .and_then(retry_after);
+pub(super) fn pause(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &str,
+    now: SystemTime,
+) -> Option<Duration> {
+    let text = |name: HeaderName| headers.get(name)?.to_str().ok();
+    let header = text(RETRY_AFTER).and_then(|value| patience::retry_after(value, text(DATE), now));
     let named = match status {
         StatusCode::TOO_MANY_REQUESTS => header.or_else(|| in_body(body)).unwrap_or(DEFAULT_PAUSE),
         StatusCode::SERVICE_UNAVAILABLE => header?,
@@ -30,17 +30,7 @@ pub(super) fn pause(status: StatusCode, headers: &HeaderMap, body: &str) -> Opti
         }
         _ => return None,
     };
-    Some(named.clamp(MIN_PAUSE, MAX_PAUSE))
-}
-
-/// `Retry-After` in seconds or as an HTTP date (RFC 9110, 10.2.3).
-#[must_use]
-pub fn retry_after(value: &str) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = httpdate::parse_http_date(value.trim()).ok()?;
-    Some(mirror_runtime::clock::until(at))
+    Some(patience::bounded(named))
 }
 
 /// ghcr.io's `retry-after: 10.305464ms, allowed: 2000/minute`: a Go duration in the body.
@@ -91,43 +81,52 @@ mod tests {
         HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())])
     }
 
+    fn asked(status: u16, headers: &HeaderMap, body: &str) -> Option<Duration> {
+        let status = StatusCode::from_u16(status).unwrap();
+        pause(status, headers, body, SystemTime::UNIX_EPOCH)
+    }
+
     #[test]
-    fn seconds_dates_bodies_and_silence_are_understood() {
+    fn a_429_names_its_pause_in_a_header_in_its_body_or_not_at_all() {
         let none = HeaderMap::new();
-        let too_many = StatusCode::TOO_MANY_REQUESTS;
         assert_eq!(
-            pause(too_many, &headers("7"), ""),
+            asked(429, &headers("7"), "retry-after: 9s"),
             Some(Duration::from_secs(7))
         );
-        assert_eq!(
-            pause(too_many, &headers("Mon, 01 Jan 2001 00:00:00 GMT"), ""),
-            Some(MIN_PAUSE)
-        );
-        assert_eq!(pause(too_many, &none, ""), Some(DEFAULT_PAUSE));
+        let dated = HeaderMap::from_iter([
+            (DATE, "Mon, 07 Jan 2030 00:00:00 GMT".parse().unwrap()),
+            (
+                RETRY_AFTER,
+                "Mon, 07 Jan 2030 00:00:20 GMT".parse().unwrap(),
+            ),
+        ]);
+        assert_eq!(asked(429, &dated, ""), Some(Duration::from_secs(20)));
+        assert_eq!(asked(429, &none, ""), Some(DEFAULT_PAUSE));
         let ghcr = "denied: retry-after: 1m2.5s, allowed: 2000/minute";
-        assert_eq!(
-            pause(too_many, &none, ghcr),
-            Some(Duration::from_millis(62_500))
-        );
+        assert_eq!(asked(429, &none, ghcr), Some(Duration::from_millis(62_500)));
+    }
+
+    #[test]
+    fn milliseconds_and_ages_are_brought_within_bounds() {
+        let none = HeaderMap::new();
         let ghcr = "retry-after: 10.305464ms, allowed: 2000/minute";
-        assert_eq!(pause(too_many, &none, ghcr), Some(MIN_PAUSE));
-        assert_eq!(pause(too_many, &headers("99999999"), ""), Some(MAX_PAUSE));
+        assert_eq!(asked(429, &none, ghcr), Some(patience::SHORTEST));
+        let age = format!("retry-after: {}h", "9".repeat(400));
+        assert_eq!(asked(429, &none, &age), Some(DEFAULT_PAUSE));
+        assert_eq!(
+            asked(429, &none, "retry-after: 300000h"),
+            Some(patience::LONGEST)
+        );
     }
 
     #[test]
     fn a_403_is_patience_only_with_githubs_words_and_a_503_only_with_a_time() {
         let none = HeaderMap::new();
-        assert!(
-            pause(
-                StatusCode::FORBIDDEN,
-                &none,
-                "You have exceeded a Secondary Rate Limit"
-            )
-            .is_some()
-        );
-        assert_eq!(pause(StatusCode::FORBIDDEN, &none, "DENIED"), None);
-        assert_eq!(pause(StatusCode::SERVICE_UNAVAILABLE, &none, ""), None);
-        assert!(pause(StatusCode::SERVICE_UNAVAILABLE, &headers("3"), "").is_some());
-        assert_eq!(pause(StatusCode::OK, &headers("3"), ""), None);
+        let github = "You have exceeded a Secondary Rate Limit";
+        assert_eq!(asked(403, &none, github), Some(2 * DEFAULT_PAUSE));
+        assert_eq!(asked(403, &none, "DENIED"), None);
+        assert_eq!(asked(503, &none, ""), None);
+        assert_eq!(asked(503, &headers("3"), ""), Some(Duration::from_secs(3)));
+        assert_eq!(asked(200, &headers("3"), ""), None);
     }
 }

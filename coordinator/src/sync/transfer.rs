@@ -1,0 +1,139 @@
+//! Brings a plan to its end: preflight, tasks, publications.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mirror_oci::Destination;
+use mirror_runtime::{Disposed as _, Disposition};
+use tokio::time::Instant;
+
+use super::Sync;
+use super::follow::{Follow, Followed};
+use super::tags::Tags;
+use crate::error::RunError;
+use crate::plan::{self, Fate, Plan, Template, Totals, Trust};
+use crate::publish::{Published, Publisher};
+use crate::report::{Entry, Verdict};
+use crate::summary::{Publication, SubdirSummary};
+
+impl Sync<'_> {
+    /// Reports what there is nothing to do for.
+    pub(super) fn report_idle(&self, plan: &Plan) -> anyhow::Result<()> {
+        if !self.run.report.is_wanted() {
+            return Ok(());
+        }
+        for files in plan.idle() {
+            for (fate, record) in files? {
+                let verdict = match fate {
+                    Fate::Keep => Verdict::Held,
+                    Fate::Rest => Verdict::Resting,
+                    Fate::Transfer | Fate::Check => continue,
+                };
+                let mut entry = Entry::new(self.subdir, record.file.as_str(), verdict);
+                entry.bytes = record.size;
+                self.run.report.add(&entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the plan's builds to outcomes. `None`: a stop was asked for. Otherwise when the
+    /// earliest failure is due again.
+    pub(super) async fn transfer(
+        &self,
+        plan: Arc<Plan>,
+        destination: &Arc<Destination>,
+        trust: Trust,
+        publisher: &mut Publisher<'_>,
+        summary: &mut SubdirSummary,
+    ) -> anyhow::Result<Option<Option<u64>>> {
+        if plan.work.is_empty() {
+            return Ok(Some(None));
+        }
+        let subdir = self.run.channel.file_url(self.subdir, "x")?.join(".")?;
+        let source = plan::source(&subdir.join("../")?, subdir, plan.base_url.as_deref())?;
+        let template = Template {
+            registry: self
+                .run
+                .options
+                .registry
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            channel: self.run.channel.name.clone(),
+            subdir: self.subdir.to_owned(),
+            source,
+        };
+        let tags = (trust == Trust::FirstFill).then(|| Tags::new(destination, &self.layout));
+        let mut follow = Follow::new(self.run, plan, Arc::new(template), tags);
+        loop {
+            // Over a foreign index nothing is published before all it lists was looked for.
+            let span = match trust.is_foreign() {
+                true => Duration::from_secs(u64::from(u32::MAX)),
+                false => self.run.options.publish_every,
+            };
+            let until = Instant::now() + span;
+            match follow.next(until, summary).await? {
+                Followed::Complete => return Ok(Some(follow.retry_due_ms)),
+                Followed::Interrupted => return Ok(None),
+                Followed::TimeToPublish => match self
+                    .run
+                    .unless_stopped(self.publish(publisher, summary))
+                    .await
+                {
+                    Some(published) => published.map(drop)?,
+                    None => return Ok(None),
+                },
+            }
+        }
+    }
+
+    /// Pushes the first blob the mirror needs anyway, so that a refusal is known before anything is
+    /// downloaded.
+    pub(super) async fn may_push(
+        &self,
+        destination: &Destination,
+        totals: &Totals,
+    ) -> anyhow::Result<()> {
+        let refused = match destination
+            .ensure_config(&self.layout.index_repository())
+            .await
+        {
+            Ok(()) => return Ok(()),
+            Err(error) if error.disposition() == Disposition::Denied => error,
+            Err(error) => return Err(error.into()),
+        };
+        if self.run.has_credentials {
+            return Err(anyhow::Error::new(refused).context("the registry refuses this login"));
+        }
+        tracing::debug!(%refused, "the registry wants a login");
+        Err(RunError::LoginNeeded {
+            registry: destination.host().to_owned(),
+            planned: SubdirSummary::planned(self.subdir, totals),
+        }
+        .into())
+    }
+
+    /// Publishes what is held now.
+    pub(super) async fn publish(
+        &self,
+        publisher: &mut Publisher<'_>,
+        summary: &mut SubdirSummary,
+    ) -> anyhow::Result<Publication> {
+        let published = publisher.publish().await?;
+        summary.indexed = Some(publisher.state.records);
+        Ok(match published {
+            Published::Unchanged => Publication::Unchanged,
+            Published::Wrote => Publication::Published,
+            Published::WouldShrink { from, to } => {
+                tracing::error!(
+                    subdir = self.subdir,
+                    from,
+                    to,
+                    "the new index would list {to} records instead of {from}; nothing was published. If that is right, run again with --allow-shrink"
+                );
+                Publication::Refused
+            }
+        })
+    }
+}
