@@ -22,6 +22,7 @@ use mirror_runtime::{HostBudget, MemoryHostBudget, Shutdown};
 use mirror_worker::extract::InfoLimits;
 use mirror_worker::spool::{Spool, empty_folder};
 use mirror_worker::{Activity, Context, Worker};
+use tempfile::TempDir;
 
 use crate::error::RunError;
 use crate::options::Options;
@@ -76,10 +77,14 @@ pub(crate) async fn run(
         undistributable::names(&channel.name, undistributable.as_deref(), &fetcher).await?;
     let selection = Selection::new(&packages, &excluded)?;
 
-    let temporary = tempfile::tempdir().context("make a temporary folder")?;
-    let places = Places::of(&options, &channel, temporary.path())?;
+    let (places, _temporary) = Places::of(&options, &channel)?;
     let name = format!("conda-oci process {}", std::process::id());
-    let ledger = open_ledger(&places.ledger, &name, options.dry_run).await?;
+    let ledger = open_ledger(
+        &places.ledger,
+        &command(&channel, &options),
+        options.dry_run,
+    )
+    .await?;
     let spool = Spool::open(places.spool.join("files"), options.spool_size)?;
     // Indexes go beside the packages: they are as large and as short-lived.
     let scratch = places.spool.join("indexes");
@@ -230,32 +235,44 @@ struct Places {
 }
 
 impl Places {
-    fn of(options: &Options, channel: &Channel, temporary: &Path) -> anyhow::Result<Self> {
-        let Some(registry) = &options.registry else {
-            return Ok(Self {
-                ledger: temporary.join("ledger.redb"),
-                spool: temporary.join("spool"),
-            });
+    /// The places of this run. One that is to leave no trace has them in a temporary folder, given along.
+    fn of(options: &Options, channel: &Channel) -> anyhow::Result<(Self, Option<TempDir>)> {
+        let lasting = match &options.registry {
+            None => None,
+            Some(registry) => {
+                let slug = places::slug(registry, &channel.name)?;
+                Some(Self {
+                    ledger: options.state.join(format!("{slug}.redb")),
+                    spool: options.spool.join(slug),
+                })
+            }
         };
-        let slug = places::slug(registry, &channel.name)?;
-        let ledger = options.state.join(format!("{slug}.redb"));
-        if !options.dry_run {
-            return Ok(Self {
-                ledger,
-                spool: options.spool.join(slug),
-            });
-        }
+        let lasting = match lasting {
+            Some(lasting) if !options.dry_run => return Ok((lasting, None)),
+            lasting => lasting.map(|lasting| lasting.ledger),
+        };
+        let temporary = tempfile::tempdir().context("make a temporary folder")?;
+        let passing = Self {
+            ledger: temporary.path().join("ledger.redb"),
+            spool: temporary.path().join("spool"),
+        };
         // A dry run looks at a copy: it changes nothing, not even the marks of an interrupted run.
-        let copy = temporary.join("ledger.redb");
-        if ledger.exists() {
-            std::fs::copy(&ledger, &copy)
+        if let Some(ledger) = lasting.filter(|ledger| ledger.exists()) {
+            std::fs::copy(&ledger, &passing.ledger)
                 .with_context(|| format!("copy the ledger {}", ledger.display()))?;
         }
-        Ok(Self {
-            ledger: copy,
-            spool: temporary.join("spool"),
-        })
+        Ok((passing, Some(temporary)))
     }
+}
+
+/// What this run does, for whoever finds its ledger locked.
+fn command(channel: &Channel, options: &Options) -> String {
+    let registry = options
+        .registry
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    format!("conda-oci mirror of {} to {registry}", channel.display())
 }
 
 async fn open_ledger(path: &Path, name: &str, dry_run: bool) -> anyhow::Result<Arc<dyn Ledger>> {
@@ -297,6 +314,11 @@ fn destination(
             let registry = Registry::new(address, credentials, Arc::clone(budget))
                 .context("set up the registry client")?;
             Some(Destination::Registry(Box::new(registry)))
+        }
+        // A dry run neither makes the folder nor tries whether it can be written.
+        Some(Address::Folder(folder)) if options.dry_run && !folder.exists() => None,
+        Some(Address::Folder(folder)) if options.dry_run => {
+            Some(Destination::Folder(Folder::open_source(folder)?))
         }
         Some(Address::Folder(folder)) => Some(Destination::Folder(Folder::open(folder)?)),
     })

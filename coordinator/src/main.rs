@@ -4,6 +4,7 @@ mod cli;
 mod engine;
 mod error;
 mod options;
+mod patience;
 mod places;
 mod plan;
 mod progress;

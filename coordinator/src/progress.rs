@@ -14,7 +14,7 @@ use crate::summary::{duration, size};
 const LINES: usize = 6;
 /// How often a terminal is redrawn, and how often a line is written elsewhere.
 const REDRAW: Duration = Duration::from_millis(200);
-const LINE_EVERY: Duration = Duration::from_secs(10);
+const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

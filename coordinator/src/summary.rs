@@ -180,6 +180,11 @@ impl Summary {
             )
         };
         for subdir in &self.subdirs {
+            if subdir.error.is_some() {
+                let name = &subdir.subdir;
+                let _ = writeln!(text, "{name:<14} could not be planned, see the error above");
+                continue;
+            }
             text.push_str(&row(subdir, subdir.writes()));
             total.planned_builds += subdir.planned_builds;
             total.planned_files += subdir.planned_files;

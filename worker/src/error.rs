@@ -24,6 +24,16 @@ pub enum TransferError {
         /// What differs.
         problem: String,
     },
+    /// It trickles.
+    #[error(
+        "{url}: only {size} bytes came in all the time that a slow connection would take; given up"
+    )]
+    TooSlow {
+        /// What was downloaded, redacted.
+        url: String,
+        /// Bytes that came.
+        size: u64,
+    },
     /// The channel's index lists a file that it does not have.
     #[error("{url}: not there (404, asked twice), although the channel's index lists it")]
     Missing {
@@ -62,10 +72,10 @@ pub enum TransferError {
         file: String,
     },
     /// Its worker died each time it was tried.
-    #[error("{file}: given up after {attempts} tries that ended with the worker's death")]
+    #[error("{build}: given up after {attempts} tries that ended with the worker's death")]
     Poison {
-        /// The file.
-        file: String,
+        /// The build.
+        build: String,
         /// How many.
         attempts: u32,
     },
@@ -75,7 +85,7 @@ impl Disposed for TransferError {
     fn disposition(&self) -> Disposition {
         match self {
             Self::Source(error) => error.disposition(),
-            Self::Mismatch { .. } => Disposition::Retry,
+            Self::Mismatch { .. } | Self::TooSlow { .. } => Disposition::Retry,
             Self::Missing { .. }
             | Self::Unverifiable { .. }
             | Self::NotHeld { .. }

@@ -9,7 +9,7 @@ use mirror_oci::package::Wanted;
 use mirror_runtime::{Disposed as _, fail_point, redact};
 use rattler_digest::digest::Digest as _;
 use rattler_digest::{Md5, Sha256};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncWriteExt as _, BufWriter};
 use url::Url;
 
@@ -19,6 +19,9 @@ use crate::spool::{Reservation, Spool, SpoolError};
 
 /// Files up to this size never touch the disk.
 const IN_MEMORY: u64 = 256 * 1024;
+/// The slowest download that is not given up, in bytes a second on the whole: a server that sends a
+/// byte now and then would hold a slot for ever.
+const SLOWEST: u64 = 16 * 1024;
 /// How much is gathered before it is written to the spool.
 const WRITE_CHUNK: usize = 256 * 1024;
 
@@ -96,8 +99,15 @@ async fn fetch_once(
     let limit = wanted.size.unwrap_or(spool.budget());
     let (mut sha256, mut md5, mut size) = (Sha256::new(), Md5::new(), 0_u64);
     let mut sink = Sink::open(reservation, spool).await.map_err(spooled)?;
+    let deadline = Instant::now() + Duration::from_secs(60 + limit / SLOWEST);
     while let Some(chunk) = bytes.next().await {
         let chunk = chunk?;
+        if Instant::now() > deadline {
+            return Err(TransferError::TooSlow {
+                url: redact::url(url),
+                size,
+            });
+        }
         size += chunk.len() as u64;
         if size > limit {
             return Err(mismatch(

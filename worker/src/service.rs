@@ -32,7 +32,7 @@ pub enum WorkerError {
     Queue(#[from] QueueError),
     /// One repository after the other is refused: it is the login, not the package.
     #[error(
-        "the registry refused {repositories} repositories in a row, last: {last}; check ORAS_USER and ORAS_PASS and whether they may push there"
+        "the registry refused {repositories} repositories in a row, so the run was stopped; the last refusal: {last}"
     )]
     Refused {
         /// How many.
@@ -108,6 +108,25 @@ struct Checked {
     files: Vec<(Wanted, Action)>,
 }
 
+impl Checked {
+    /// The outcomes of a build that failed as a whole.
+    fn failed_by(&self, attempts: u32, error: &TransferError) -> Vec<(String, FileOutcome)> {
+        let now = clock::now_ms();
+        let open = self
+            .files
+            .iter()
+            .filter(|(_, action)| *action != Action::Keep);
+        open.map(|(wanted, _)| {
+            let failure = error.failure(attempts, now, wanted.sha256);
+            (
+                wanted.file.as_str().to_owned(),
+                FileOutcome::Failed(failure),
+            )
+        })
+        .collect()
+    }
+}
+
 impl Slot {
     async fn run(self, stop: Shutdown) -> Result<(), WorkerError> {
         loop {
@@ -147,15 +166,13 @@ impl Slot {
         };
         if hold.attempt > self.context.attempts {
             let attempts = hold.attempt - 1;
-            let files = checked.files.iter().map(|(wanted, _)| {
-                let file = wanted.file.as_str().to_owned();
-                (wanted.clone(), TransferError::Poison { file, attempts })
-            });
-            let settled = Settled {
-                done: Vec::new(),
-                failed: files.collect(),
+            tracing::warn!(build = stem, attempts, "given up: its workers died");
+            let error = TransferError::Poison {
+                build: stem,
+                attempts,
             };
-            return self.settle(delivery, hold, settled).await;
+            let outcomes = checked.failed_by(attempts, &error);
+            return self.finish(delivery, hold, outcomes, None).await;
         }
         let knowledge = Knowledge {
             probe: task.probe || delivery.redelivered || hold.interrupted || hold.attempt > 1,
@@ -177,7 +194,7 @@ impl Slot {
             }
         };
         match ended {
-            Ok(Some(settled)) => self.settle(delivery, hold, settled).await,
+            Ok(Some(settled)) => self.settle(delivery, hold, &checked, settled).await,
             Ok(None) => Ok(delivery.ack().await?),
             Err(error) => self.postpone_or_fail(delivery, hold, &checked, error).await,
         }
@@ -236,6 +253,7 @@ impl Slot {
         &self,
         delivery: Delivery,
         hold: Hold<'_>,
+        checked: &Checked,
         settled: Settled,
     ) -> Result<(), WorkerError> {
         let last_try = hold.attempt >= self.context.attempts;
@@ -247,11 +265,7 @@ impl Slot {
         let mut again = None;
         for (wanted, error) in settled.failed {
             let file = wanted.file.as_str().to_owned();
-            if error.disposition() == Disposition::Denied
-                && let Some(refused) = self.denials.denied(&delivery.task.package.name, &error)
-            {
-                return Err(refused);
-            }
+            self.note_denial(checked, &error)?;
             if error.is_transient() && !last_try {
                 again_later(&file, &error, hold.attempt);
                 again = Some(backoff::delay(hold.attempt));
@@ -277,7 +291,9 @@ impl Slot {
         match error.disposition() {
             Disposition::Throttled { until } => {
                 hold.release(false).await?;
-                let task = delivery.task.clone();
+                let mut task = delivery.task.clone();
+                // Some of it may be there already.
+                task.probe = true;
                 Ok(delivery.retry(task, clock::until(until)).await?)
             }
             Disposition::Cancelled => {
@@ -289,28 +305,23 @@ impl Slot {
                 let delay = backoff::delay(hold.attempt);
                 self.finish(delivery, hold, Vec::new(), Some(delay)).await
             }
-            disposition => {
-                if disposition == Disposition::Denied
-                    && let Some(refused) = self.denials.denied(&checked.place.repository, &error)
-                {
-                    return Err(refused);
-                }
-                let now = clock::now_ms();
+            _ => {
+                self.note_denial(checked, &error)?;
                 tracing::warn!(build = delivery.task.stem(), %error, attempts = hold.attempt, "failed");
-                let outcomes = checked
-                    .files
-                    .iter()
-                    .filter(|(_, action)| *action != Action::Keep)
-                    .map(|(wanted, _)| {
-                        let failure = error.failure(hold.attempt, now, wanted.sha256);
-                        (
-                            wanted.file.as_str().to_owned(),
-                            FileOutcome::Failed(failure),
-                        )
-                    });
-                let outcomes = outcomes.collect();
+                let outcomes = checked.failed_by(hold.attempt, &error);
                 self.finish(delivery, hold, outcomes, None).await
             }
+        }
+    }
+
+    /// Counts a refusal by the destination; an error when it is one too many. What a channel
+    /// refuses says nothing about the login at the destination.
+    fn note_denial(&self, checked: &Checked, error: &TransferError) -> Result<(), WorkerError> {
+        let refused = matches!(error, TransferError::Destination(_))
+            && error.disposition() == Disposition::Denied;
+        match refused.then(|| self.denials.denied(&checked.place.repository, error)) {
+            Some(Some(enough)) => Err(enough),
+            _ => Ok(()),
         }
     }
 

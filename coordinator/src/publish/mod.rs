@@ -3,6 +3,7 @@
 mod held;
 mod push;
 mod read;
+mod shards;
 mod shrink;
 
 use std::collections::HashSet;
@@ -14,8 +15,9 @@ use mirror_channel::repodata::Limits;
 use mirror_ledger::SubdirState;
 use mirror_oci::Destination;
 use mirror_oci::layout::{self, LATEST, SubdirLayout};
-use mirror_runtime::{clock, fail_point};
+use mirror_runtime::{Disposed as _, Disposition, clock, fail_point};
 
+use crate::patience::patiently;
 use crate::plan::Latest;
 use crate::run::Run;
 use push::index_manifest;
@@ -82,7 +84,7 @@ impl Publisher<'_> {
                     to: files.records,
                 });
             }
-            push::shards(self, &files).await?;
+            shards::push(self, &files).await?;
             push::index(self, &files).await?;
             fail_point::hit("before-latest").await;
             if !self.may_move_latest().await? {
@@ -90,10 +92,14 @@ impl Publisher<'_> {
             }
             self.state.intended = Some(digest.to_string());
             self.save().await?;
-            let repository = self.layout.index_repository();
-            self.destination
-                .put_manifest(&repository, LATEST, &bytes)
-                .await?;
+            if let Err(error) = push::latest(self, &files, &bytes).await {
+                let Disposition::Throttled { until } = error.disposition() else {
+                    return Err(error.into());
+                };
+                // Whoever waits so long has to look again before he moves it.
+                tokio::time::sleep(clock::until(until)).await;
+                continue;
+            }
             fail_point::hit("after-latest").await;
             self.confirm(&digest.to_string(), files.records).await?;
             self.latest = Some(Latest {
@@ -130,7 +136,7 @@ impl Publisher<'_> {
         let previous = self.latest.as_ref().filter(|latest| latest.is_ours());
         let layer =
             previous.and_then(|latest| latest.manifest.as_ref()?.layer(layout::SHARD_INDEX));
-        let Some(layer) = layer.filter(|layer| layer.size <= MAX_SHARD_INDEX) else {
+        let Some(layer) = layer else {
             return Ok(HashSet::new());
         };
         let repository = self.layout.index_repository();
@@ -138,7 +144,7 @@ impl Publisher<'_> {
         let read = async {
             let file = self
                 .destination
-                .fetch_blob(&repository, layer, &self.run.scratch)
+                .fetch_blob(&repository, layer, MAX_SHARD_INDEX, &self.run.scratch)
                 .await?;
             let bytes = tokio::fs::read(file.path()).await?;
             let shards =
@@ -163,9 +169,7 @@ impl Publisher<'_> {
     async fn may_move_latest(&mut self) -> anyhow::Result<bool> {
         self.run.confirm_lease(self.subdir).await?;
         let repository = self.layout.index_repository();
-        let now = self
-            .destination
-            .manifest(&repository, LATEST)
+        let now = patiently(|| self.destination.manifest(&repository, LATEST))
             .await?
             .as_ref()
             .map(Latest::of);

@@ -1,16 +1,16 @@
 //! The blobs of a publication, in the order that keeps every moment consistent.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use bytes::Bytes;
 use mirror_channel::index::{self, Artifact, IndexFiles};
+use mirror_oci::layout::{self, LATEST};
 use mirror_oci::manifest::{Descriptor, Manifest};
-use mirror_oci::{Body, Digest, Presence, layout};
+use mirror_oci::{Body, DestinationError, Digest, Presence};
 use mirror_runtime::fail_point;
 
 use super::Publisher;
+use crate::patience::patiently;
 use crate::plan::{GENERATED_BY, GENERATOR, RECORDS};
 
 /// The manifest of `latest`.
@@ -38,69 +38,39 @@ fn layers(files: &IndexFiles) -> [(&'static str, &'static str, &Artifact); 3] {
     ]
 }
 
-/// Shards that are pushed together: their blobs, then their manifests.
-const SHARDS: usize = 512;
-
-/// Pushes the shards that the previous index lacks.
-pub(super) async fn shards(publisher: &Publisher<'_>, files: &IndexFiles) -> anyhow::Result<()> {
-    let new = &files.shards.new;
-    let total = files.shards.total;
-    tracing::debug!(subdir = publisher.subdir, new = new.len(), total, "shards");
-    if new.is_empty() {
-        return Ok(());
-    }
-    let (destination, repository) = (publisher.destination, publisher.layout.shards_repository());
-    let at_once = publisher.run.options.workers;
-    destination.ensure_config(&repository).await?;
-    let pack = Arc::new(files.shards.pack.path.clone());
-    for chunk in new.chunks(SHARDS) {
-        stream::iter(chunk)
-            .map(|shard| {
-                let path = Arc::clone(&pack);
-                let (offset, len) = (shard.offset, shard.len);
-                let (digest, repository) = (Digest::from_sha256(shard.sha256), &repository);
-                async move {
-                    let body = Body::File { path, offset, len };
-                    destination
-                        .push_blob(repository, &digest, &body, Presence::Absent)
-                        .await
-                }
-            })
-            .buffer_unordered(at_once)
-            .try_for_each(|_| std::future::ready(Ok(())))
-            .await?;
-        let manifests = chunk.iter().map(|shard| {
-            let digest = Digest::from_sha256(shard.sha256);
-            let title = format!("shards/{}.msgpack.zst", digest.hex());
-            let layer = Descriptor::titled(layout::SHARD, digest, shard.len, title);
-            (
-                digest.hex(),
-                Manifest::new(vec![layer], BTreeMap::new()).to_bytes(),
-            )
-        });
-        destination
-            .put_manifests(&repository, manifests.collect(), at_once)
-            .await?;
-        fail_point::hit("between-shards").await;
+/// Pushes the blobs that `latest` will name.
+pub(super) async fn index(
+    publisher: &Publisher<'_>,
+    files: &IndexFiles,
+) -> Result<(), DestinationError> {
+    let (destination, repository) = (publisher.destination, publisher.layout.index_repository());
+    patiently(|| destination.ensure_config(&repository)).await?;
+    for (_, _, artifact) in layers(files) {
+        let digest = Digest::from_sha256(artifact.sha256);
+        let body = Body::file(&artifact.path, artifact.size);
+        patiently(|| destination.push_blob(&repository, &digest, &body, Presence::Unknown)).await?;
+        fail_point::hit("between-index-blobs").await;
     }
     Ok(())
 }
 
-/// Pushes the blobs that `latest` will name.
-pub(super) async fn index(publisher: &Publisher<'_>, files: &IndexFiles) -> anyhow::Result<()> {
-    let repository = publisher.layout.index_repository();
-    publisher.destination.ensure_config(&repository).await?;
-    for (_, _, artifact) in layers(files) {
-        let path: &Path = &artifact.path;
-        let (digest, body) = (
-            Digest::from_sha256(artifact.sha256),
-            Body::file(path, artifact.size),
-        );
-        publisher
-            .destination
-            .push_blob(&repository, &digest, &body, Presence::Unknown)
-            .await?;
-        fail_point::hit("between-index-blobs").await;
+/// Moves `latest`. If the registry says that a blob is missing, what is missing is pushed again first.
+pub(super) async fn latest(
+    publisher: &Publisher<'_>,
+    files: &IndexFiles,
+    manifest: &Bytes,
+) -> Result<Digest, DestinationError> {
+    let (destination, repository) = (publisher.destination, publisher.layout.index_repository());
+    let put = destination.put_manifest(&repository, LATEST, manifest);
+    match put.await {
+        Err(error) if error.is_blob_unknown() => {
+            tracing::warn!(repository, %error, "the registry lost a blob; pushing what is missing");
+            destination.forget_config(&repository);
+            index(publisher, files).await?;
+            destination
+                .put_manifest(&repository, LATEST, manifest)
+                .await
+        }
+        put => put,
     }
-    Ok(())
 }

@@ -24,14 +24,14 @@ pub(crate) async fn published(
     };
     let repository = layout.index_repository();
     let read = || format!("read the published index {repository}:latest");
+    let limit = Limits::default().max_decompressed_bytes;
     if let Some(packed) = manifest.layer(layout::REPODATA_ZST) {
         let packed = destination
-            .fetch_blob(&repository, packed, dir)
+            .fetch_blob(&repository, packed, limit, dir)
             .await
             .with_context(read)?;
         let target = NamedTempFile::new_in(dir)?;
         let unpacked = tokio::task::spawn_blocking(move || {
-            let limit = Limits::default().max_decompressed_bytes;
             let mut file = target.as_file();
             zst::decompress(File::open(packed.path())?, &mut file, limit)?;
             anyhow::Ok(target)
@@ -41,7 +41,7 @@ pub(crate) async fn published(
     match manifest.layer(layout::REPODATA) {
         Some(plain) => Ok(Some(
             destination
-                .fetch_blob(&repository, plain, dir)
+                .fetch_blob(&repository, plain, limit, dir)
                 .await
                 .with_context(read)?,
         )),

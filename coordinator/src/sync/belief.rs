@@ -8,6 +8,7 @@ use mirror_oci::layout::LATEST;
 use mirror_runtime::clock;
 
 use super::Sync;
+use crate::patience::patiently;
 use crate::plan::{self, Latest, Trust};
 use crate::publish::published;
 
@@ -17,9 +18,8 @@ impl Sync<'_> {
         let Some(destination) = &self.run.destination else {
             return Ok(None);
         };
-        let stored = destination
-            .manifest(&self.layout.index_repository(), LATEST)
-            .await?;
+        let repository = self.layout.index_repository();
+        let stored = patiently(|| destination.manifest(&repository, LATEST)).await?;
         Ok(stored.as_ref().map(Latest::of))
     }
 

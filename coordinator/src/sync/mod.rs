@@ -175,7 +175,9 @@ impl<'a> Sync<'a> {
             subdir: self.subdir,
             number,
             floor: state.floor,
-            probe: trust != Trust::FirstFill,
+            // Below a floor the ledger calls files done that the destination has lost since: only a task
+            // that probes is not settled by such an outcome.
+            probe: trust != Trust::FirstFill || state.floor > 0,
             current: upstream.path(),
             archive: archive.as_ref().map(index::Index::path),
             selection: &self.run.selection,

@@ -12,6 +12,8 @@ use mirror_oci::{Destination, DestinationError};
 use mirror_queue::Task;
 use tokio::sync::OnceCell;
 
+use crate::patience::patiently;
+
 /// Repositories remembered at once. Tasks come in the order of names, so few are asked for twice.
 const REMEMBERED: usize = 64;
 
@@ -48,7 +50,7 @@ impl<'a> Tags<'a> {
         let listed = self.slot(&place.repository);
         let tags = listed
             .get_or_try_init(|| async {
-                let tags = self.destination.tags(&place.repository).await?;
+                let tags = patiently(|| self.destination.tags(&place.repository)).await?;
                 Ok::<_, DestinationError>(tags.into_iter().collect())
             })
             .await?;

@@ -11,6 +11,7 @@ use super::Sync;
 use super::follow::{Follow, Followed};
 use super::tags::Tags;
 use crate::error::RunError;
+use crate::patience::patiently;
 use crate::plan::{self, Fate, Plan, Template, Totals, Trust};
 use crate::publish::{Published, Publisher};
 use crate::report::{Entry, Verdict};
@@ -64,7 +65,7 @@ impl Sync<'_> {
             subdir: self.subdir.to_owned(),
             source,
         };
-        let tags = (trust == Trust::FirstFill).then(|| Tags::new(destination, &self.layout));
+        let tags = (!plan.probe).then(|| Tags::new(destination, &self.layout));
         let mut follow = Follow::new(self.run, plan, Arc::new(template), tags);
         loop {
             // Over a foreign index nothing is published before all it lists was looked for.
@@ -95,10 +96,8 @@ impl Sync<'_> {
         destination: &Destination,
         totals: &Totals,
     ) -> anyhow::Result<()> {
-        let refused = match destination
-            .ensure_config(&self.layout.index_repository())
-            .await
-        {
+        let repository = self.layout.index_repository();
+        let refused = match patiently(|| destination.ensure_config(&repository)).await {
             Ok(()) => return Ok(()),
             Err(error) if error.disposition() == Disposition::Denied => error,
             Err(error) => return Err(error.into()),

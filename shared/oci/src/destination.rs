@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -45,6 +46,20 @@ pub enum DestinationError {
         /// Whether this machine is to blame.
         local: bool,
     },
+    /// A blob larger than anything that is read from there.
+    #[error(
+        "read blob {digest} of {repository}: its manifest says {size} bytes, and at most {max} are read"
+    )]
+    TooLarge {
+        /// The repository, without host.
+        repository: String,
+        /// The blob.
+        digest: Digest,
+        /// Its size as its descriptor says, in bytes.
+        size: u64,
+        /// How much is read, in bytes.
+        max: u64,
+    },
 }
 
 impl DestinationError {
@@ -54,7 +69,7 @@ impl DestinationError {
         match self {
             Self::Registry(error) => error.is_blob_unknown(),
             Self::Folder(error) => error.is_blob_unknown(),
-            Self::Blob { .. } => false,
+            Self::Blob { .. } | Self::TooLarge { .. } => false,
         }
     }
 
@@ -72,9 +87,13 @@ impl Disposed for DestinationError {
             Self::Folder(error) => error.disposition(),
             Self::Blob { local: true, .. } => Disposition::Local,
             Self::Blob { local: false, .. } => Disposition::Retry,
+            Self::TooLarge { .. } => Disposition::Permanent,
         }
     }
 }
+
+/// A blob that sends no byte for so long is given up.
+const SILENCE: Duration = Duration::from_secs(60);
 
 type Result<T> = std::result::Result<T, DestinationError>;
 
@@ -198,16 +217,25 @@ impl Destination {
     }
 
     /// Copies a blob into a new file in `dir` and verifies size and digest on the way. What may
-    /// pass by itself is tried again a few times.
+    /// pass by itself is tried again a few times. One of more than `max` bytes is not asked for.
     ///
     /// # Errors
-    /// When it is not there, is not what its descriptor says, or cannot be stored.
+    /// When its descriptor says that it is larger than `max`, it is not there, is not what its descriptor says, or cannot be stored.
     pub async fn fetch_blob(
         &self,
         repository: &str,
         blob: &Descriptor,
+        max: u64,
         dir: &Path,
     ) -> Result<tempfile::NamedTempFile> {
+        if blob.size > max {
+            return Err(DestinationError::TooLarge {
+                repository: repository.to_owned(),
+                digest: blob.digest,
+                size: blob.size,
+                max,
+            });
+        }
         let mut delays = few_tries();
         loop {
             match self.try_fetch_blob(repository, blob, dir).await {
@@ -243,7 +271,12 @@ impl Destination {
             .map_err(local)?;
         let mut sha256 = rattler_digest::Sha256::new();
         let mut size = 0;
-        while let Some(chunk) = bytes.next().await {
+        loop {
+            let next = tokio::time::timeout(SILENCE, bytes.next()).await;
+            let silent = |_| failed(format!("no byte came for {} s", SILENCE.as_secs()), false);
+            let Some(chunk) = next.map_err(silent)? else {
+                break;
+            };
             let chunk = chunk.map_err(|error| failed(error.to_string(), false))?;
             size += chunk.len() as u64;
             if size > blob.size {

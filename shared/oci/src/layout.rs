@@ -54,6 +54,9 @@ pub enum Unrepresentable {
         "`{0}` cannot be an OCI tag (at most 128 letters, digits, `_`, `.`, `-`; not beginning with `.` or `-`)"
     )]
     Tag(String),
+    /// A name that another package's escaped name is the same as.
+    #[error("`{0}` is how the layout spells another package's name; the two would share one place")]
+    Ambiguous(String),
     /// A path longer than [`MAX_PATH`].
     #[error("`{path}` is {len} bytes long; registries and clients carry at most {MAX_PATH}")]
     TooLong {
@@ -115,6 +118,14 @@ impl SubdirLayout {
     /// # Errors
     /// When the name has no valid spelling in OCI.
     pub fn package(&self, file: &FileName) -> Result<Place, Unrepresentable> {
+        let version_build = format!("{}-{}", file.version(), file.build());
+        let escaped = ["__p__", "__e__", "__eq__"];
+        if file.name().starts_with("zzz_") {
+            return Err(Unrepresentable::Ambiguous(file.name().to_owned()));
+        }
+        if escaped.iter().any(|escape| version_build.contains(escape)) {
+            return Err(Unrepresentable::Ambiguous(version_build));
+        }
         let component = if file.name().starts_with('_') {
             format!("zzz{}", file.name())
         } else {
@@ -123,7 +134,7 @@ impl SubdirLayout {
         checked_component(&component)?;
         let repository = format!("{}/{component}", self.prefix);
         self.checked_length(&repository)?;
-        let tag = escape_tag(&format!("{}-{}", file.version(), file.build()));
+        let tag = escape_tag(&version_build);
         if !is_tag(&tag) {
             return Err(Unrepresentable::Tag(tag));
         }
@@ -253,6 +264,20 @@ mod tests {
         ));
         assert!(SubdirLayout::new("ghcr.io", "Org", "c", "noarch").is_err());
         assert!(SubdirLayout::new("ghcr.io", "", "c/label/RC", "noarch").is_err());
+    }
+
+    #[test]
+    fn no_two_files_share_a_place() {
+        for file in [
+            "zzz_mutex-1-0.conda",
+            "a-1__p__2-0.conda",
+            "a-1-h__eq__0.conda",
+        ] {
+            assert!(
+                matches!(place(file), Err(Unrepresentable::Ambiguous(_))),
+                "{file}"
+            );
+        }
     }
 
     #[test]

@@ -45,19 +45,23 @@ pub fn url(url: &Url) -> String {
     text
 }
 
-/// Like [`url`] for a text that should be a URL but may not parse; texts that do not parse lose
-/// everything between `://` and the last `@`.
+/// Like [`url()`] for a text that should be a URL but may not be one: then everything before the last
+/// `@` goes, but for a scheme.
 #[must_use]
 pub fn text(text: &str) -> String {
-    if let Ok(parsed) = Url::parse(text) {
+    if let Ok(parsed) = Url::parse(text)
+        && !parsed.cannot_be_a_base()
+    {
         return url(&parsed);
     }
-    match (text.find("://"), text.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => {
-            format!("{}…{}", &text[..scheme + 3], &text[at..])
+    let shown = match text.rfind('@') {
+        None => text.to_owned(),
+        Some(at) => {
+            let scheme = text[..at].find("://").map_or(0, |scheme| scheme + 3);
+            format!("{}…{}", &text[..scheme], &text[at..])
         }
-        _ => token_blanked(text),
-    }
+    };
+    token_blanked(&shown)
 }
 
 fn token_blanked(text: &str) -> String {
@@ -85,6 +89,8 @@ mod tests {
     fn a_text_that_is_no_url_loses_what_stands_before_the_at() {
         assert_eq!(text("amqp://me:p w@[host"), "amqp://…@[host");
         assert_eq!(text("plain"), "plain");
+        assert_eq!(text("me:hunter2@host/chan"), "…@host/chan");
+        assert_eq!(text("my_user:pw@host"), "…@host");
     }
 
     #[test]

@@ -1,1 +1,7 @@
-//! x
+//! What the end-to-end tests share: how a mirror is run, and how a destination is read without the product's code.
+
+pub mod finished;
+pub mod folder_view;
+pub mod mirror;
+pub mod stage;
+pub mod stored;

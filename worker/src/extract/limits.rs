@@ -1,5 +1,7 @@
 //! How much of a package's `info/` is believed before the package is refused.
 
+use mirror_channel::name::ArchiveType;
+
 /// Bounds on what an archive may unpack to. Real packages stay far below the defaults.
 #[derive(Debug, Clone, Copy)]
 pub struct InfoLimits {
@@ -7,11 +9,13 @@ pub struct InfoLimits {
     pub entries: u64,
     /// Members of `info/`.
     pub members: usize,
-    /// Bytes of `info/`, unpacked.
+    /// Bytes of `info/`, unpacked; of a `.conda`, all that is unpacked from its info archive.
     pub info_bytes: u64,
     /// Bytes of `info/index.json`.
     pub index_bytes: u64,
-    /// Bytes of the whole archive, unpacked: a `.tar.bz2` must be read to its end to find `info/`.
+    /// Bytes of the headers of one member, long names and extensions included.
+    pub header_bytes: u64,
+    /// Bytes of a whole `.tar.bz2`, unpacked: it must be read to its end to find `info/`.
     pub unpacked_bytes: u64,
 }
 
@@ -20,9 +24,36 @@ impl Default for InfoLimits {
         Self {
             entries: 5_000_000,
             members: 100_000,
-            info_bytes: 256 << 20,
+            info_bytes: 128 << 20,
             index_bytes: 4 << 20,
+            header_bytes: 1 << 20,
             unpacked_bytes: 64 << 30,
+        }
+    }
+}
+
+/// Bytes a member takes besides its contents: its header, a long name with a header of its own, padding.
+const HEADERS: u64 = 2048;
+
+/// How much is unpacked from a tar archive of one format.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unpacking {
+    /// Bytes of the contents of its members.
+    pub contents: u64,
+    /// Bytes in all, headers and padding included.
+    pub whole: u64,
+}
+
+impl InfoLimits {
+    /// A `.conda` has an archive of `info/` alone, a `.tar.bz2` one of everything.
+    pub(super) fn unpacking(&self, archive: ArchiveType) -> Unpacking {
+        let (contents, members) = match archive {
+            ArchiveType::Conda => (self.info_bytes, self.members as u64),
+            ArchiveType::TarBz2 => (self.unpacked_bytes, self.entries),
+        };
+        Unpacking {
+            contents,
+            whole: contents.saturating_add(members.saturating_mul(HEADERS)),
         }
     }
 }

@@ -5,10 +5,15 @@ use std::path::{Component, Path};
 
 use tempfile::SpooledTempFile;
 
+use super::allowance::{Allowance, Metered};
+use super::limits::Unpacking;
 use super::{ExtractError, InfoLimits};
 
 /// `info/` files up to this many bytes together stay in memory.
 pub(super) const IN_MEMORY: usize = 512 * 1024;
+
+/// Contents are padded to whole blocks of a tar archive.
+const BLOCK: u64 = 512;
 
 /// A regular file of `info/`.
 pub(super) struct Member {
@@ -26,22 +31,61 @@ pub(super) struct Members {
     pub index: Option<Vec<u8>>,
 }
 
-/// Walks the archive. Links, devices and directories are passed over: `info/` of a package is files.
+/// Walks the tar archive `tar`. Links, devices and directories are passed over: `info/` of a package is files.
 pub(super) fn collect<R: Read>(
-    mut tar: tar::Archive<R>,
+    tar: R,
+    unpacking: Unpacking,
+    limits: &InfoLimits,
+    spool: &Path,
+) -> Result<Members, ExtractError> {
+    let whole = Allowance::of(unpacking.whole);
+    let tar = Metered {
+        inner: tar,
+        allowance: whole.clone(),
+    };
+    walk(tar, unpacking.contents, limits, spool).map_err(|error| match whole.is_exceeded() {
+        true => ExtractError::TooMuch {
+            what: "the unpacked size with all headers",
+            limit: unpacking.whole,
+        },
+        false => error,
+    })
+}
+
+fn walk<R: Read>(
+    tar: R,
+    unpacked_bytes: u64,
     limits: &InfoLimits,
     spool: &Path,
 ) -> Result<Members, ExtractError> {
     let mut contents = tempfile::spooled_tempfile_in(IN_MEMORY, spool);
     let (mut list, mut index, mut at) = (Vec::new(), None, 0);
     let (mut entries, mut unpacked) = (0, 0_u64);
-    for entry in tar.entries().map_err(unreadable)? {
-        let mut entry = entry.map_err(unreadable)?;
+    let allowance = Allowance::of(limits.header_bytes);
+    let mut tar = tar::Archive::new(Metered {
+        inner: tar,
+        allowance: allowance.clone(),
+    });
+    for entry in tar.entries().map_err(ExtractError::unreadable)? {
+        let mut entry = entry.map_err(|error| match allowance.is_exceeded() {
+            true => ExtractError::TooMuch {
+                what: "the size of a member's headers",
+                limit: limits.header_bytes,
+            },
+            false => ExtractError::unreadable(error),
+        })?;
         entries += 1;
         bounded("the number of members", entries, limits.entries)?;
+        let path = entry.path().map_err(ExtractError::unreadable)?;
+        // What it takes in the archive is not its size, and no field can be believed to tell.
+        if entry.header().entry_type().is_gnu_sparse() {
+            return Err(ExtractError::Sparse(shown(&path)));
+        }
         unpacked = unpacked.saturating_add(entry.size());
-        bounded("the unpacked size", unpacked, limits.unpacked_bytes)?;
-        let Some(name) = name_in_info(&entry.path().map_err(unreadable)?)? else {
+        bounded("the unpacked size", unpacked, unpacked_bytes)?;
+        // What stands in the archive for it, then the headers of the next.
+        allowance.renew(entry.size().saturating_add(BLOCK + limits.header_bytes));
+        let Some(name) = name_in_info(&path)? else {
             continue;
         };
         if !entry.header().entry_type().is_file() {
@@ -62,7 +106,9 @@ pub(super) fn collect<R: Read>(
                 limits.index_bytes,
             )?;
             let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).map_err(unreadable)?;
+            entry
+                .read_to_end(&mut bytes)
+                .map_err(ExtractError::unreadable)?;
             contents.write_all(&bytes).map_err(ExtractError::Spool)?;
             let len = bytes.len() as u64;
             index = Some(bytes);
@@ -97,7 +143,7 @@ fn copy(from: &mut impl Read, to: &mut SpooledTempFile) -> Result<u64, ExtractEr
     let mut buffer = [0; 16 * 1024];
     let mut total = 0;
     loop {
-        let read = from.read(&mut buffer).map_err(unreadable)?;
+        let read = from.read(&mut buffer).map_err(ExtractError::unreadable)?;
         if read == 0 {
             return Ok(total);
         }
@@ -109,8 +155,7 @@ fn copy(from: &mut impl Read, to: &mut SpooledTempFile) -> Result<u64, ExtractEr
 /// The name relative to `info/`, `None` for what is elsewhere in the package.
 fn name_in_info(path: &Path) -> Result<Option<String>, ExtractError> {
     let mut parts = Vec::new();
-    let hostile =
-        || ExtractError::HostileName(path.display().to_string().chars().take(200).collect());
+    let hostile = || ExtractError::HostileName(shown(path));
     for component in path.components() {
         match component {
             Component::CurDir => {}
@@ -123,10 +168,21 @@ fn name_in_info(path: &Path) -> Result<Option<String>, ExtractError> {
     match parts.split_first() {
         Some((first, rest)) if *first == "info" && !rest.is_empty() => {
             let names: Option<Vec<&str>> = rest.iter().map(|part| part.to_str()).collect();
-            names.map(|names| Some(names.join("/"))).ok_or_else(hostile)
+            names
+                .map(|names| names.join("/"))
+                // An extended header can carry what no tar header can.
+                .filter(|name| !name.contains('\0'))
+                .map(Some)
+                .ok_or_else(hostile)
         }
         _ => Ok(None),
     }
+}
+
+/// A name fit for an error.
+fn shown(path: &Path) -> String {
+    let name = path.display().to_string();
+    name.escape_debug().take(200).collect()
 }
 
 fn bounded(what: &'static str, value: u64, limit: u64) -> Result<(), ExtractError> {
@@ -135,9 +191,4 @@ fn bounded(what: &'static str, value: u64, limit: u64) -> Result<(), ExtractErro
     } else {
         Ok(())
     }
-}
-
-#[allow(clippy::needless_pass_by_value)]
-fn unreadable(error: std::io::Error) -> ExtractError {
-    ExtractError::Unreadable(error.to_string())
 }

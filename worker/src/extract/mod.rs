@@ -3,10 +3,12 @@
 //! Nothing is unpacked to paths: members are read in turn, bounded by [`InfoLimits`], and written
 //! into one archive. Equal `info/` gives equal bytes, whatever the package's own order, times and owners.
 
+mod allowance;
 mod archive;
 mod index;
 mod limits;
 mod members;
+mod zip_end;
 
 use std::io::{Read, Seek};
 use std::path::Path;
@@ -16,7 +18,11 @@ use mirror_channel::name::ArchiveType;
 use mirror_oci::{Body, Digest};
 use mirror_runtime::{Disposed, Disposition};
 
+use allowance::{Allowance, Metered};
 pub use limits::InfoLimits;
+
+/// Bytes read to find `info/` in a `.conda`: the last 64 KiB and a directory of three entries, more than once.
+const ZIP_DIRECTORY: u64 = 4 << 20;
 
 /// What a package says about itself, ready to be pushed.
 #[derive(Debug)]
@@ -65,6 +71,9 @@ pub enum ExtractError {
     /// A member's name leaves `info/`.
     #[error("refused: the archive has a member named `{0}`")]
     HostileName(String),
+    /// A member stored as GNU tar stores files with holes.
+    #[error("refused: the archive has a sparse member, `{0}`, which no packager writes")]
+    Sparse(String),
     /// A bound is passed.
     #[error("refused: {what} is more than {limit}")]
     TooMuch {
@@ -76,6 +85,14 @@ pub enum ExtractError {
     /// The spool cannot be written.
     #[error("write info archive to the spool: {0}")]
     Spool(std::io::Error),
+}
+
+impl ExtractError {
+    /// What a reader of archives said, which may repeat names out of the archive.
+    fn unreadable(error: impl std::fmt::Display) -> Self {
+        let said = error.to_string();
+        Self::Unreadable(said.chars().filter(|c| !c.is_control()).take(300).collect())
+    }
 }
 
 impl Disposed for ExtractError {
@@ -100,18 +117,15 @@ pub fn extract(
     limits: &InfoLimits,
     spool: &Path,
 ) -> Result<Info, ExtractError> {
-    let unreadable = |error: &dyn std::fmt::Display| ExtractError::Unreadable(error.to_string());
+    let unpacking = limits.unpacking(archive);
     let members = match archive {
-        ArchiveType::Conda => {
-            let info = rattler_package_streaming::seek::stream_conda_info(package)
-                .map_err(|e| unreadable(&e))?;
-            members::collect(info, limits, spool)?
-        }
+        ArchiveType::Conda => members::collect(open_conda(package)?, unpacking, limits, spool)?,
         ArchiveType::TarBz2 => {
-            let tar = tar::Archive::new(bzip2::read::MultiBzDecoder::new(
-                std::io::BufReader::with_capacity(256 * 1024, package),
+            let tar = bzip2::read::MultiBzDecoder::new(std::io::BufReader::with_capacity(
+                256 * 1024,
+                package,
             ));
-            members::collect(tar, limits, spool)?
+            members::collect(tar, unpacking, limits, spool)?
         }
     };
     let index = members.index.as_deref().ok_or(ExtractError::NoIndex)?;
@@ -121,4 +135,26 @@ pub fn extract(
         index: Blob::memory(index.bytes),
         archive: archive::write(members, spool).map_err(ExtractError::Spool)?,
     })
+}
+
+/// The info archive of a `.conda`. Every entry of its zip is held in memory while it is looked for.
+fn open_conda<'a>(mut package: impl Read + Seek + 'a) -> Result<impl Read + 'a, ExtractError> {
+    zip_end::check(&mut package)?;
+    let allowance = Allowance::of(ZIP_DIRECTORY);
+    let metered = Metered {
+        inner: package,
+        allowance: allowance.clone(),
+    };
+    let info =
+        rattler_package_streaming::seek::stream_conda_info(metered).map_err(
+            |error| match allowance.is_exceeded() {
+                true => ExtractError::TooMuch {
+                    what: "the size of the zip's directory",
+                    limit: ZIP_DIRECTORY,
+                },
+                false => ExtractError::unreadable(error),
+            },
+        )?;
+    allowance.lift();
+    Ok(info.into_inner())
 }

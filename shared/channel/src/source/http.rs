@@ -26,6 +26,11 @@ const REDIRECTS: usize = 10;
 pub(super) fn client(options: &FetchOptions) -> reqwest::Result<Client> {
     let identity = HeaderValue::from_static("identity");
     let mut builder = Client::builder()
+        // No decoding, whatever other crates switch on: digests are of the bytes as stored.
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
         .user_agent(&options.user_agent)
         .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, identity)]))
         .connect_timeout(options.connect_timeout)

@@ -194,8 +194,8 @@ fn commit(shared: &Shared, repository: &Repository, tagged: &[Tagged]) -> Result
     index_file::ensure_layout(repository)?;
     shared
         .flush
-        .wait()
-        .map_err(FolderError::io("sync the file system of", &shared.root))?;
+        .wait(&[&repository.dir, &repository.blobs()])
+        .map_err(FolderError::io("sync the file system of", &repository.dir))?;
     {
         let _lock = index_file::lock(repository)?;
         if let Some(moved) = shared.indexes.load(repository)?.moved(tagged) {

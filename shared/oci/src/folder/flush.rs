@@ -1,4 +1,5 @@
-//! A sync of the whole file system that many waiters share.
+//! A sync of the root's whole file system that many waiters share. Folders below the root may be
+//! mounts of others, which are synced besides.
 //!
 //! Syncing each small blob alone costs a journal commit each. Here whoever needs earlier writes on
 //! disk waits for one `syncfs` that *began after* its call; all who arrive while one runs share the
@@ -7,6 +8,8 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::sync::{Condvar, Mutex};
 
 const POISONED: &str = "no panic while the lock is held";
@@ -38,9 +41,25 @@ impl Flush {
         }
     }
 
-    /// Returns when everything written before the call is on disk. Blocks the thread.
-    pub(super) fn wait(&self) -> io::Result<()> {
-        self.wait_for(self.next(), || sync(&self.root))
+    /// Returns when everything written before the call is on disk, in the root's file system and in
+    /// those of `folders`. Blocks the thread.
+    pub(super) fn wait(&self, folders: &[&Path]) -> io::Result<()> {
+        self.wait_for(self.next(), || sync(&self.root))?;
+        self.elsewhere(folders)?.iter().try_for_each(sync)
+    }
+
+    /// One folder of each file system that is not the root's.
+    fn elsewhere(&self, folders: &[&Path]) -> io::Result<Vec<File>> {
+        let mut devices = vec![self.root.metadata()?.dev()];
+        let mut opened = Vec::new();
+        for folder in folders {
+            let device = std::fs::metadata(folder)?.dev();
+            if !devices.contains(&device) {
+                devices.push(device);
+                opened.push(File::open(folder)?);
+            }
+        }
+        Ok(opened)
     }
 
     /// The number of the first flush that begins after now.
@@ -125,6 +144,18 @@ mod tests {
         assert_eq!(syncs.get(), 1);
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn another_file_system_below_the_root_is_synced_once_besides() {
+        let flush = flush();
+        let folders = ["/", "/proc", "/proc/self"].map(Path::new);
+        let opened = flush.elsewhere(&folders).unwrap();
+        let proc = std::fs::metadata("/proc").unwrap().dev();
+        let devices: Vec<_> = opened.iter().map(|f| f.metadata().unwrap().dev()).collect();
+        assert_eq!(devices, [proc]);
+        flush.wait(&folders).unwrap();
+    }
+
     #[test]
     fn a_failed_sync_is_told_to_those_it_was_for_and_not_to_later_ones() {
         let flush = flush();
@@ -136,7 +167,7 @@ mod tests {
                 .unwrap_err();
             assert_eq!(told.kind(), io::ErrorKind::StorageFull);
         }
-        flush.wait().unwrap();
+        flush.wait(&[]).unwrap();
         let told = flush.wait_for(needed, || Ok(())).unwrap_err();
         assert_eq!(
             told.kind(),

@@ -19,6 +19,9 @@ use crate::{Presence, Pushed};
 
 const OCTETS: &str = "application/octet-stream";
 
+/// The PUT that ends an upload session, in errors.
+pub(super) const UPLOAD: &str = "upload a blob";
+
 impl Registry {
     /// The size of a blob, if the repository has it.
     ///
@@ -162,19 +165,18 @@ impl Registry {
         body: &Body,
         session: Session,
     ) -> Result<(), RegistryError> {
-        const ACTION: &str = "upload a blob";
         let Session::At(mut url) = session else {
             return Ok(());
         };
         // Whatever the session's query holds is the registry's and stays.
         url.query_pairs_mut()
             .append_pair("digest", &digest.to_string());
-        let request = Request::new(ACTION, Method::PUT, url, repository, Access::Push)
+        let request = Request::new(UPLOAD, Method::PUT, url, repository, Access::Push)
             .with_body(OCTETS, body);
         let response = self.send(request).await?;
         match response.status() {
             StatusCode::CREATED | StatusCode::NO_CONTENT | StatusCode::OK => Ok(()),
-            _ => Err(self.answered(ACTION, repository, response).await),
+            _ => Err(self.answered(UPLOAD, repository, response).await),
         }
     }
 
@@ -207,15 +209,24 @@ impl Registry {
         const ACTION: &str = "read a blob";
         let url = self.url(&format!("{repository}/blobs/{digest}"));
         let response = self
-            .send(Request::new(ACTION, Method::GET, url, repository, Access::Pull).streamed())
+            .send(
+                Request::new(
+                    ACTION,
+                    Method::GET,
+                    url,
+                    repository,
+                    self.auth.read_access(),
+                )
+                .streamed(),
+            )
             .await?;
         if response.status() != StatusCode::OK {
             return Err(self.answered(ACTION, repository, response).await);
         }
         let bytes = response.bytes_stream();
-        Ok(Box::pin(bytes.map_err(|error| {
-            std::io::Error::other(causes(error))
-        })))
+        Ok(Box::pin(
+            bytes.map_err(|error| std::io::Error::other(causes(error))),
+        ))
     }
 }
 

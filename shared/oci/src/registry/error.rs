@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use mirror_runtime::{Disposed, Disposition};
 use reqwest::StatusCode;
 
+use super::blobs::UPLOAD;
 use crate::manifest::NotAManifest;
 
 /// A failed exchange with a registry. The text names what was tried, where, and what came back.
@@ -24,8 +25,9 @@ pub enum RegistryError {
     },
     /// An answer that is not the one asked for.
     #[error(
-        "{action} at {host}/{repository}: answered {status}{}",
-        answer(code, message)
+        "{action} at {host}/{repository}: answered {status}{}{}",
+        answer(code, message),
+        remedy(*status)
     )]
     Answered {
         /// What was tried.
@@ -123,20 +125,31 @@ impl Disposed for RegistryError {
             Self::LoginNeeded { .. } => Disposition::Denied,
             Self::Manifest { .. } | Self::TooLarge { .. } => Disposition::Permanent,
             Self::Local { .. } => Disposition::Local,
-            Self::Answered { status, code, .. } => match status.as_u16() {
+            Self::Answered {
+                action,
+                status,
+                code,
+                ..
+            } => match status.as_u16() {
                 401 | 403 => Disposition::Denied,
-                // An upload session that is gone, a blob not yet visible: a new session may do.
+                413 => Disposition::Permanent,
+                // A session that is gone, with or without the spec's words for it.
+                404 if *action == UPLOAD && code.is_empty() => Disposition::Retry,
+                // An upload session that is gone or whose bytes went astray, a blob not yet
+                // visible: a new session may do.
                 _ if matches!(
                     code.as_str(),
                     "BLOB_UPLOAD_UNKNOWN"
                         | "BLOB_UPLOAD_INVALID"
+                        | "DIGEST_INVALID"
+                        | "SIZE_INVALID"
                         | "MANIFEST_BLOB_UNKNOWN"
                         | "BLOB_UNKNOWN"
                 ) =>
                 {
                     Disposition::Retry
                 }
-                408 | 416 | 425 | 500..=599 => Disposition::Retry,
+                408 | 409 | 416 | 425 | 500..=599 => Disposition::Retry,
                 _ => Disposition::Permanent,
             },
         }
@@ -162,6 +175,14 @@ pub(super) fn causes(error: reqwest::Error) -> String {
         text.push_str("; check the address, and that the registry runs");
     }
     text
+}
+
+fn remedy(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "; check ORAS_USER and ORAS_PASS",
+        StatusCode::FORBIDDEN => "; check whether ORAS_USER may push there",
+        _ => "",
+    }
 }
 
 fn answer(code: &String, message: &String) -> String {

@@ -1,5 +1,7 @@
 //! Manifests and tags.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use mirror_runtime::Disposed as _;
 use reqwest::header::LINK;
@@ -7,10 +9,11 @@ use reqwest::{Method, Response, StatusCode};
 use url::Url;
 
 use super::Registry;
+use super::answer::read_limited;
 use super::auth::Access;
 use super::blobs::few_tries;
 use super::error::RegistryError;
-use super::send::{Request, read_limited};
+use super::send::Request;
 use crate::StoredManifest;
 use crate::body::Body;
 use crate::digest::Digest;
@@ -23,6 +26,8 @@ const LIST_TAGS: &str = "list tags";
 const MAX_TAG_PAGES: usize = 1_000;
 /// Largest page of tags that is read.
 const MAX_TAG_PAGE: usize = 4 * 1024 * 1024;
+/// Memory that the tags of one repository may take, in bytes, the addresses of their pages included.
+const MAX_TAGS: usize = 64 * 1024 * 1024;
 
 impl Registry {
     /// The manifest at a tag or digest, if there is one.
@@ -129,16 +134,29 @@ impl Registry {
     /// All tags of a repository; `None` when there is no such repository.
     ///
     /// # Errors
-    /// When the registry cannot be asked.
+    /// When the registry cannot be asked, or the list does not end or is beyond all bounds.
     pub async fn tags(&self, repository: &str) -> Result<Option<Vec<String>>, RegistryError> {
         let mut tags = Vec::new();
+        let mut held = 0;
+        let mut asked = HashSet::new();
         let mut query = "n=1000".to_owned();
         for _ in 0..MAX_TAG_PAGES {
             let Some((page, next)) = self.tags_page(repository, &query).await? else {
                 return Ok(None);
             };
+            held += page.iter().chain(&next).map(memory).sum::<usize>();
+            if held > MAX_TAGS {
+                return Err(RegistryError::TooLarge {
+                    action: LIST_TAGS,
+                    host: self.host.clone(),
+                    repository: repository.to_owned(),
+                    limit: MAX_TAGS,
+                });
+            }
             tags.extend(page);
+            asked.insert(query);
             match next {
+                Some(next) if asked.contains(&next) => break,
                 Some(next) => query = next,
                 None => return Ok(Some(tags)),
             }
@@ -189,11 +207,7 @@ impl Registry {
         path: &str,
     ) -> Result<Option<Response>, RegistryError> {
         let url = self.url(&format!("{repository}/{path}"));
-        let access = if self.auth.has_credentials() {
-            Access::Push
-        } else {
-            Access::Pull
-        };
+        let access = self.auth.read_access();
         let sent = self
             .send(Request::new(action, Method::GET, url, repository, access))
             .await;
@@ -216,6 +230,10 @@ type TagsPage = Option<(Vec<String>, Option<String>)>;
 #[derive(serde::Deserialize)]
 struct TagList {
     tags: Option<Vec<String>>,
+}
+
+fn memory(text: &String) -> usize {
+    size_of::<String>() + text.len()
 }
 
 /// The query of the next page (`Link: </v2/…/tags/list?last=x&n=1000>; rel="next"`). Only the query

@@ -5,6 +5,7 @@
 //! disposition.
 
 mod address;
+mod answer;
 mod auth;
 mod blobs;
 mod challenge;
@@ -98,16 +99,17 @@ impl Registry {
         repository: &str,
         response: Response,
     ) -> RegistryError {
-        send::answered(action, &self.host, repository, response).await
+        answer::answered(action, &self.host, repository, response).await
     }
 }
 
 fn http_client() -> reqwest::ClientBuilder {
+    // No read timeout: reqwest counts it from the start of the request, so it would end every upload
+    // that takes longer. Each request has a time of its own instead.
     // No decoding, whatever other crates switch on: digests are of the bytes as sent.
     reqwest::Client::builder()
         .user_agent(concat!("conda-oci/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(10))
-        .read_timeout(Duration::from_secs(60))
         .redirect(reqwest::redirect::Policy::limited(5))
         .no_gzip()
         .no_brotli()

@@ -2,19 +2,17 @@
 
 use std::time::{Duration, SystemTime};
 
-use bytes::{Bytes, BytesMut};
-use mirror_runtime::{HostBudget, RequestKind};
-use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use mirror_runtime::{HostBudget, RequestKind, clock};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
-use serde::Deserialize;
 use tokio_util::io::ReaderStream;
 use url::Url;
 
 use super::Registry;
+use super::answer::ErrorAnswer;
 use super::auth::{Access, Authorization};
 use super::challenge::challenges;
 use super::error::{RegistryError, causes};
-use super::throttle;
 use crate::body::Body;
 use crate::layout;
 
@@ -22,8 +20,6 @@ use crate::layout;
 const MAX_PATIENCE: u32 = 5;
 /// A longer pause than this is the worker's to wait out, with its task given back.
 const MAX_WAIT: Duration = Duration::from_secs(60);
-/// Largest error body that is read.
-const MAX_ERROR: usize = 8 * 1024;
 /// A request without a body is given up after this; one with a body gets time for it besides.
 const BASE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The slowest upload that is not given up, in bytes a second.
@@ -40,7 +36,7 @@ pub(super) struct Request<'a> {
     pub access: Access,
     pub content_type: Option<&'static str>,
     pub body: Option<&'a Body>,
-    /// The answer is as long as it is: only its silence is limited (by the client).
+    /// The answer is as long as it is: only the wait for its beginning is limited here.
     pub streamed: bool,
 }
 
@@ -99,6 +95,8 @@ impl Registry {
         let mut logged_in = false;
         let mut pleas = Pleas::default();
         loop {
+            // Admission first: a token must not age while its request waits in line.
+            self.admit(&request, &host).await?;
             // Credentials stay at home: an upload may be sent on to a store elsewhere.
             let authorization = if own_host {
                 let life = request.timeout() - BASE_TIMEOUT;
@@ -109,7 +107,6 @@ impl Registry {
             } else {
                 Authorization::None
             };
-            self.budget.admit(&host, request.kind()).await;
             let response = self.send_once(&request, &authorization).await?;
             let status = response.status();
             tracing::debug!(method = %request.method, repository = request.repository, status = status.as_u16(), request.action);
@@ -127,6 +124,12 @@ impl Registry {
                     {
                         continue;
                     }
+                } else if self
+                    .auth
+                    .narrow(request.repository, request.access, &authorization)
+                    .await
+                {
+                    continue;
                 }
                 if !asked.is_empty() && !self.auth.has_credentials() {
                     return Err(self.auth.login_needed(request.repository));
@@ -142,6 +145,24 @@ impl Registry {
             pleas
                 .heed(&*self.budget, request.action, &host, pause, answer.message)
                 .await?;
+            // The token may lapse in the pause: it may be renewed once more.
+            logged_in = false;
+        }
+    }
+
+    /// Waits in line for the host. A host that is parked for long is the worker's to wait out.
+    async fn admit(&self, request: &Request<'_>, host: &str) -> Result<(), RegistryError> {
+        match self.budget.parked_until(host).await {
+            Some(until) if clock::until(until) > MAX_WAIT => Err(RegistryError::Throttled {
+                action: request.action,
+                host: host.to_owned(),
+                until,
+                message: String::new(),
+            }),
+            _ => {
+                self.budget.admit(host, request.kind()).await;
+                Ok(())
+            }
         }
     }
 
@@ -179,16 +200,18 @@ impl Registry {
             None if request.method == Method::POST => builder.header(CONTENT_LENGTH, 0),
             None => builder,
         };
-        authorization
-            .apply(builder)
-            .send()
-            .await
-            .map_err(|error| RegistryError::Unreachable {
-                action: request.action,
-                host: self.host.clone(),
-                repository: request.repository.to_owned(),
-                cause: causes(error),
-            })
+        let unreachable = |cause| RegistryError::Unreachable {
+            action: request.action,
+            host: self.host.clone(),
+            repository: request.repository.to_owned(),
+            cause,
+        };
+        // Of a streamed answer this limits the wait for its head.
+        let sent = tokio::time::timeout(request.timeout(), authorization.apply(builder).send());
+        match sent.await {
+            Ok(sent) => sent.map_err(|error| unreachable(causes(error))),
+            Err(_) => Err(unreachable("no answer in time".to_owned())),
+        }
     }
 }
 
@@ -234,127 +257,4 @@ pub(super) fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port()
         .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-/// The error that an unexpected answer is.
-pub(super) async fn answered(
-    action: &'static str,
-    host: &str,
-    repository: &str,
-    response: Response,
-) -> RegistryError {
-    ErrorAnswer::read(response)
-        .await
-        .into_error(action, host, repository)
-}
-
-/// What a registry says when it refuses: spec JSON, or whatever came.
-pub(super) struct ErrorAnswer {
-    status: StatusCode,
-    headers: HeaderMap,
-    raw: String,
-    code: String,
-    pub(super) message: String,
-}
-
-#[derive(Deserialize)]
-struct SpecErrors {
-    errors: Vec<SpecError>,
-}
-
-#[derive(Deserialize)]
-struct SpecError {
-    #[serde(default)]
-    code: String,
-    #[serde(default)]
-    message: String,
-}
-
-impl ErrorAnswer {
-    pub(super) async fn read(mut response: Response) -> Self {
-        let (status, headers) = (response.status(), response.headers().clone());
-        // What came before the bound, or before the connection broke, says enough.
-        let mut body = BytesMut::new();
-        while let (true, Ok(Some(chunk))) = (body.len() < MAX_ERROR, response.chunk().await) {
-            body.extend_from_slice(&chunk[..chunk.len().min(MAX_ERROR - body.len())]);
-        }
-        let raw = String::from_utf8_lossy(&body).into_owned();
-        let spec = serde_json::from_str::<SpecErrors>(&raw).ok();
-        let (code, message) = match spec.and_then(|spec| spec.errors.into_iter().next()) {
-            Some(error) => (error.code, error.message),
-            None => (String::new(), raw.clone()),
-        };
-        let shown = |text: &str, max| text.chars().filter(|c| !c.is_control()).take(max).collect();
-        Self {
-            status,
-            headers,
-            raw,
-            code: shown(&code, 60),
-            message: shown(message.trim(), 300),
-        }
-    }
-
-    /// How long the registry asks to be left alone, if it does.
-    pub(super) fn pause(&self) -> Option<Duration> {
-        throttle::pause(self.status, &self.headers, &self.raw, SystemTime::now())
-    }
-
-    pub(super) fn into_error(
-        self,
-        action: &'static str,
-        host: &str,
-        repository: &str,
-    ) -> RegistryError {
-        RegistryError::Answered {
-            action,
-            host: host.to_owned(),
-            repository: repository.to_owned(),
-            status: self.status,
-            code: self.code,
-            message: self.message,
-        }
-    }
-}
-
-/// Why a body could not be read whole.
-pub(super) enum ReadError {
-    TooLarge(usize),
-    Broken(reqwest::Error),
-}
-
-impl ReadError {
-    pub(super) fn into_error(
-        self,
-        action: &'static str,
-        host: &str,
-        repository: &str,
-    ) -> RegistryError {
-        let (host, repository) = (host.to_owned(), repository.to_owned());
-        match self {
-            Self::TooLarge(limit) => RegistryError::TooLarge {
-                action,
-                host,
-                repository,
-                limit,
-            },
-            Self::Broken(error) => RegistryError::Unreachable {
-                action,
-                host,
-                repository,
-                cause: causes(error),
-            },
-        }
-    }
-}
-
-/// Reads an answer's body up to `max` bytes.
-pub(super) async fn read_limited(mut response: Response, max: usize) -> Result<Bytes, ReadError> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(ReadError::Broken)? {
-        if body.len() + chunk.len() > max {
-            return Err(ReadError::TooLarge(max));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.freeze())
 }

@@ -23,7 +23,9 @@ pub(super) fn pause(
     let named = match status {
         StatusCode::TOO_MANY_REQUESTS => header.or_else(|| in_body(body)).unwrap_or(DEFAULT_PAUSE),
         StatusCode::SERVICE_UNAVAILABLE => header?,
-        StatusCode::FORBIDDEN if body.to_ascii_lowercase().contains("secondary rate limit") => {
+        StatusCode::FORBIDDEN
+            if header.is_some() || body.to_ascii_lowercase().contains("secondary rate limit") =>
+        {
             header
                 .or_else(|| in_body(body))
                 .unwrap_or(2 * DEFAULT_PAUSE)

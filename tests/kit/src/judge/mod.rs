@@ -21,6 +21,7 @@ use rattler_conda_types::{
 use rattler_digest::{Md5, Sha256, compute_bytes_digest};
 use rattler_networking::authentication_storage::backends::memory::MemoryStorage;
 use rattler_networking::{Authentication, AuthenticationStorage, OciMiddleware};
+use rattler_repodata_gateway::sparse::PackageFormatSelection;
 use rattler_repodata_gateway::{ChannelConfig, Gateway, SourceConfig};
 use rattler_solve::{SolverImpl as _, SolverTask, resolvo};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
@@ -109,6 +110,36 @@ impl Judge {
         specs: &[&str],
         sharded: bool,
     ) -> Result<Vec<RepoDataRecord>> {
+        let formats = PackageFormatSelection::default();
+        self.query_formats(channel, subdirs, specs, sharded, formats)
+            .await
+    }
+
+    /// Like [`query`](Self::query) with the `.tar.bz2` files as well that
+    /// rattler passes over because there is a `.conda` of the same build.
+    ///
+    /// # Errors
+    /// Like [`query`](Self::query).
+    pub async fn query_both_formats(
+        &self,
+        channel: &str,
+        subdirs: &[&str],
+        specs: &[&str],
+        sharded: bool,
+    ) -> Result<Vec<RepoDataRecord>> {
+        let formats = PackageFormatSelection::Both;
+        self.query_formats(channel, subdirs, specs, sharded, formats)
+            .await
+    }
+
+    async fn query_formats(
+        &self,
+        channel: &str,
+        subdirs: &[&str],
+        specs: &[&str],
+        sharded: bool,
+        formats: PackageFormatSelection,
+    ) -> Result<Vec<RepoDataRecord>> {
         let cache = tempfile::tempdir()?;
         let source = SourceConfig {
             sharded_enabled: sharded,
@@ -134,6 +165,7 @@ impl Judge {
                 match_specs(specs)?,
             )
             .recursive(true)
+            .package_format_selection(formats)
             .execute()
             .await?;
         for file in self.record.served() {

@@ -1,0 +1,36 @@
+//! Waits out a registry that asks the coordinator for patience.
+//!
+//! A task in the same place goes back to the queue; planning and publishing have nobody to hand their
+//! work to, and starting over would cost what was already done.
+
+use mirror_oci::DestinationError;
+use mirror_runtime::{Disposed as _, Disposition, clock};
+
+/// Pleas that one step waits out: with pauses of an hour at the most, a few days.
+const MAX_PLEAS: usize = 100;
+
+/// Does `step`, again after each plea for patience. The step must be one that may be repeated.
+///
+/// # Errors
+/// Those of the step that are no pleas, or the last plea.
+pub(crate) async fn patiently<T, F>(step: impl Fn() -> F) -> Result<T, DestinationError>
+where
+    F: Future<Output = Result<T, DestinationError>>,
+{
+    let mut pleas = 0;
+    loop {
+        let error = match step().await {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        let Disposition::Throttled { until } = error.disposition() else {
+            return Err(error);
+        };
+        pleas += 1;
+        if pleas > MAX_PLEAS {
+            return Err(error);
+        }
+        tracing::info!(%error, seconds = clock::until(until).as_secs(), "waiting");
+        tokio::time::sleep(clock::until(until)).await;
+    }
+}

@@ -1,0 +1,231 @@
+//! The token endpoint: which tokens are asked for, and how long they last.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use mirror_runtime::{RequestKind, Secret};
+use reqwest::StatusCode;
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+
+use super::{Access, Auth};
+use crate::registry::answer::{ErrorAnswer, read_limited};
+use crate::registry::error::{RegistryError, causes};
+use crate::registry::send::{Pleas, host_of};
+
+/// What a token without `expires_in` lasts, and every token at the least (distribution's token
+/// specification).
+const SHORTEST_LIFE: Duration = Duration::from_secs(60);
+/// A token with less left than this is renewed before it is used.
+const MIN_LEFT: Duration = Duration::from_secs(10);
+/// No token is trusted for longer.
+const LONGEST_LIFE: Duration = Duration::from_secs(86_400);
+/// Largest answer of a token endpoint that is read.
+const MAX_TOKEN_ANSWER: usize = 256 * 1024;
+/// One request for a token is given up after this: all who need the token wait for it.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+const ACTION: &str = "get a token";
+
+#[derive(Debug, Clone)]
+pub(super) struct Token {
+    pub(super) secret: Secret,
+    /// It was asked for two repositories.
+    pub(super) two_scopes: bool,
+    expires: Instant,
+    life: Duration,
+}
+
+impl Token {
+    /// Whether a request that takes `needed` can be made with it. Half its life is always enough:
+    /// else large uploads would each get a new one, which lasts hardly longer.
+    pub(super) fn lasts(&self, needed: Duration) -> bool {
+        let left = self.expires.saturating_duration_since(Instant::now());
+        left > (MIN_LEFT + needed).min(self.life / 2)
+    }
+}
+
+/// Where a token is had, and for which repository.
+pub(super) struct Endpoint<'a> {
+    pub(super) realm: &'a Url,
+    pub(super) service: Option<&'a str>,
+    pub(super) repository: &'a str,
+}
+
+impl Auth {
+    /// A token for `access`; one for pushing also pulls from `also_pull`, where the endpoint gives
+    /// such.
+    pub(super) async fn get_token(
+        &self,
+        endpoint: &Endpoint<'_>,
+        access: Access,
+        also_pull: Option<&str>,
+    ) -> Result<Token, RegistryError> {
+        let repository = endpoint.repository;
+        let actions = match access {
+            Access::Pull => "pull",
+            Access::Push => "pull,push",
+        };
+        let mut scopes = vec![format!("repository:{repository}:{actions}")];
+        let also_pull = also_pull.filter(|other| {
+            access == Access::Push
+                && *other != repository
+                && !self.one_scope_only.load(Ordering::Relaxed)
+        });
+        let Some(other) = also_pull else {
+            return self.fetch(endpoint, &scopes).await;
+        };
+        scopes.push(format!("repository:{other}:pull"));
+        let refused = match self.fetch(endpoint, &scopes).await {
+            Err(RegistryError::LoginNeeded { .. }) => true,
+            // Another failure may be over already, and says nothing about two repositories.
+            Err(RegistryError::Answered { status, .. }) => {
+                matches!(status.as_u16(), 400 | 401 | 403 | 404)
+            }
+            fetched => return fetched,
+        };
+        let token = self.fetch(endpoint, &scopes[..1]).await?;
+        if refused {
+            self.one_scope_only.store(true, Ordering::Relaxed);
+        }
+        Ok(token)
+    }
+
+    async fn fetch(
+        &self,
+        endpoint: &Endpoint<'_>,
+        scopes: &[String],
+    ) -> Result<Token, RegistryError> {
+        let Endpoint {
+            realm,
+            service,
+            repository,
+        } = *endpoint;
+        let realm_host = host_of(realm);
+        let mut pleas = Pleas::default();
+        let (asked, answer) = loop {
+            let scopes: Vec<_> = scopes.iter().map(|scope| ("scope", scope)).collect();
+            let request = self.http.get(realm.clone()).timeout(TIMEOUT);
+            let mut request = request.query(&scopes);
+            if let Some(service) = service {
+                request = request.query(&[("service", service)]);
+            }
+            if let Some(login) = &self.credentials {
+                request = request.basic_auth(&login.username, Some(login.password.expose()));
+            }
+            self.budget.admit(&realm_host, RequestKind::Read).await;
+            let asked = Instant::now();
+            let answer = request
+                .send()
+                .await
+                .map_err(|error| RegistryError::Unreachable {
+                    action: ACTION,
+                    host: self.host.clone(),
+                    repository: repository.to_owned(),
+                    cause: causes(error),
+                })?;
+            let status = answer.status();
+            tracing::debug!(
+                host = realm_host,
+                repository,
+                status = status.as_u16(),
+                "token"
+            );
+            if status.is_success() {
+                break (asked, answer);
+            }
+            let answer = ErrorAnswer::read(answer).await;
+            if let Some(pause) = answer.pause() {
+                pleas
+                    .heed(&*self.budget, ACTION, &realm_host, pause, answer.message)
+                    .await?;
+                continue;
+            }
+            let refused = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+            if refused && self.credentials.is_none() {
+                return Err(self.login_needed(repository));
+            }
+            return Err(answer.into_error(ACTION, &self.host, repository));
+        };
+        let body = read_limited(answer, MAX_TOKEN_ANSWER)
+            .await
+            .map_err(|e| e.into_error(ACTION, &self.host, repository))?;
+        let answer: TokenAnswer = serde_json::from_slice(&body).unwrap_or_default();
+        let secret = answer
+            .token
+            .or(answer.access_token)
+            .filter(|token| !token.is_empty());
+        let Some(secret) = secret else {
+            return Err(RegistryError::Protocol {
+                action: ACTION,
+                host: self.host.clone(),
+                repository: repository.to_owned(),
+                problem: "the token endpoint's answer holds no token".into(),
+            });
+        };
+        let life = life(&answer.expires_in);
+        Ok(Token {
+            secret: Secret::new(secret),
+            two_scopes: scopes.len() > 1,
+            expires: asked + life,
+            life,
+        })
+    }
+}
+
+#[derive(Deserialize, Default)]
+struct TokenAnswer {
+    token: Option<String>,
+    access_token: Option<String>,
+    /// A whole number by the specification; a token is good whatever stands here.
+    #[serde(default)]
+    expires_in: Value,
+}
+
+/// What `expires_in` says, in seconds, within bounds.
+fn life(expires_in: &Value) -> Duration {
+    let seconds = match expires_in {
+        Value::String(text) => text.trim().parse().ok(),
+        other => other.as_f64(),
+    };
+    let (shortest, longest) = (SHORTEST_LIFE.as_secs_f64(), LONGEST_LIFE.as_secs_f64());
+    seconds
+        .filter(|seconds| !seconds.is_nan())
+        .map_or(SHORTEST_LIFE, |seconds| {
+            Duration::from_secs_f64(seconds.clamp(shortest, longest))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_token_is_kept_whatever_its_life_is_said_to_be() {
+        let cases = [
+            (json!(300), 300),
+            (json!(300.0), 300),
+            (json!("300"), 300),
+            (json!(-1), 60),
+            (json!(0), 60),
+            (json!(u64::MAX), 86_400),
+            (json!("NaN"), 60),
+            (json!("soon"), 60),
+            (json!(null), 60),
+            (json!({}), 60),
+        ];
+        for (expires_in, seconds) in cases {
+            let answer = json!({"token": "x", "expires_in": expires_in});
+            let answer: TokenAnswer = serde_json::from_value(answer).unwrap();
+            assert_eq!(answer.token.as_deref(), Some("x"), "{expires_in}");
+            let expected = Duration::from_secs(seconds);
+            assert_eq!(life(&answer.expires_in), expected, "{expires_in}");
+        }
+        let answer: TokenAnswer = serde_json::from_str(r#"{"token":"x"}"#).unwrap();
+        assert_eq!(life(&answer.expires_in), SHORTEST_LIFE);
+    }
+}

@@ -1,0 +1,101 @@
+//! `--package` and `--subdir`: what is mirrored, and that the index lists exactly that.
+
+use std::collections::BTreeSet;
+
+use mirror_e2e::mirror::mirror;
+use mirror_e2e::stage::{NAMESPACE, Stage};
+use mirror_kit::channel::{Channel, ChannelBuilder};
+use mirror_kit::package::PackageSpec;
+
+use crate::support::four_packages;
+
+const ZLIBS: [&str; 2] = ["zlib-1.2.13-h0_0.conda", "zlib-1.3.1-h0_0.conda"];
+const ZSTD: &str = "zstd-1.5.6-h0_0.conda";
+const MKL: &str = "mkl-2025.0-h0_0.conda";
+
+/// Mirrors with these arguments into a registry of its own and checks files and index.
+async fn assert_mirrored(arguments: &[&str], expected: &[&str]) {
+    let stage = Stage::registry(four_packages).await;
+    stage.run().args(arguments).run().await.assert_code(0);
+    let expected: BTreeSet<String> = expected.iter().map(|file| (*file).to_owned()).collect();
+    assert_eq!(stage.held(&stage.view()), expected, "{arguments:?}");
+    let listed = stage.view().index_files(&stage.subdir("linux-64"));
+    assert_eq!(listed, expected, "{arguments:?}");
+    assert_eq!(stage.downloads().len(), expected.len(), "{arguments:?}");
+    stage.assert_indexes_exact();
+}
+
+#[tokio::test]
+async fn a_name_selects_every_version_of_it_and_nothing_that_begins_alike() {
+    assert_mirrored(&["--package", "zlib"], &ZLIBS).await;
+}
+
+#[tokio::test]
+async fn patterns_add_up_and_match_whole_names() {
+    assert_mirrored(&["-p", "z?td", "-p", "MKL"], &[ZSTD, MKL]).await;
+    assert_mirrored(&["-p", "z*"], &[ZLIBS[0], ZLIBS[1], ZSTD]).await;
+    assert_mirrored(&["-p", "lib*"], &[]).await;
+}
+
+#[tokio::test]
+async fn all_and_nothing_said_select_every_package() {
+    let every = [ZLIBS[0], ZLIBS[1], ZSTD, MKL];
+    assert_mirrored(&[], &every).await;
+    assert_mirrored(&["-p", "all"], &every).await;
+    assert_mirrored(&["-p", "zlib", "-p", "all"], &every).await;
+}
+
+fn three_subdirs(dir: impl AsRef<std::path::Path>) -> anyhow::Result<Channel> {
+    let package = |name: &str| PackageSpec::new(name, "1.0", "0");
+    ChannelBuilder::new(dir)
+        .package(package("linux"))
+        .package(package("mac").subdir("osx-arm64"))
+        .package(package("everywhere").noarch())
+        .build()
+}
+
+#[tokio::test]
+async fn without_a_choice_every_subdir_that_the_channel_serves_is_mirrored() {
+    let stage = Stage::registry(three_subdirs).await;
+    let to = format!("{}/{NAMESPACE}", stage.fake().url());
+    let finished = mirror(&stage.home, stage.source.url(), to).run().await;
+    finished.assert_code(0);
+    for (subdir, file) in [
+        ("linux-64", "linux-1.0-0.conda"),
+        ("osx-arm64", "mac-1.0-0.conda"),
+        ("noarch", "everywhere-1.0-0.conda"),
+    ] {
+        let listed = stage.view().index_files(&stage.subdir(subdir));
+        assert_eq!(listed, BTreeSet::from([file.to_owned()]), "{subdir}");
+    }
+    let subdirs: BTreeSet<String> = stage
+        .fake()
+        .repositories()
+        .iter()
+        .map(|repository| repository.split('/').nth(2).unwrap().to_owned())
+        .collect();
+    assert_eq!(subdirs.len(), 3, "{subdirs:?}");
+}
+
+#[tokio::test]
+async fn chosen_subdirs_bring_noarch_and_no_other() {
+    let stage = Stage::registry(three_subdirs).await;
+    stage.run().run().await.assert_code(0);
+    let held = stage.held(&stage.view());
+    assert!(
+        held.contains("everywhere-1.0-0.conda") && !held.contains("mac-1.0-0.conda"),
+        "{held:?}"
+    );
+    assert_eq!(stage.view().index(&stage.subdir("osx-arm64")), None);
+}
+
+#[tokio::test]
+async fn a_subdir_that_the_channel_does_not_serve_is_said_and_the_others_are_mirrored() {
+    let stage = Stage::registry(three_subdirs).await;
+    let finished = stage.run().args(["-s", "win-64"]).run().await;
+    finished.assert_code(2);
+    let says = "does not serve subdir `win-64`";
+    assert!(finished.stderr.contains(says), "{}", finished.to_text());
+    let listed = stage.view().index_files(&stage.subdir("linux-64"));
+    assert_eq!(listed.len(), 1);
+}

@@ -1,0 +1,140 @@
+//! On a terminal: bars while work goes on, gone when it ends, the summary left once. The program runs below
+//! `script` (util-linux), which gives it a terminal; a terminal emulator says what a person then sees.
+
+use std::num::NonZeroU16;
+
+use mirror_e2e::stage::Stage;
+use mirror_kit::fake_channel::{Fault, Times};
+use mirror_kit::process::{Finished, Run, Running, binary};
+
+use crate::support::four_packages;
+
+const ROWS: NonZeroU16 = NonZeroU16::new(30).unwrap();
+const COLUMNS: NonZeroU16 = NonZeroU16::new(110).unwrap();
+const HELD: &str = "zstd-1.5.6-h0_0.conda";
+
+/// `conda-oci mirror` of the stage with these arguments more, on a terminal of its own.
+fn on_a_terminal(stage: &Stage, arguments: &str) -> Run {
+    let to = format!("{}/ns", stage.fake().url());
+    let program = binary().display();
+    let from = stage.source.url();
+    let command = format!(
+        "stty rows {ROWS} cols {COLUMNS}; \
+         exec {program} mirror -c {from} -s linux-64 --registry {to} {arguments}"
+    );
+    Run::in_home(&stage.home)
+        .program("script")
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .env("TERM", "xterm-256color")
+        .env("SHELL", "/bin/sh")
+}
+
+/// The lines that stand on the screen after `output`, without the empty ones.
+fn screen(output: &str) -> Vec<String> {
+    let mut terminal = vt100::Parser::new(ROWS, COLUMNS, 0);
+    terminal.process(output.as_bytes());
+    let contents = terminal.screen().contents();
+    let lines = contents.lines().map(str::trim_end);
+    lines
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn is_bar(line: &str) -> bool {
+    line.starts_with('[') && line.contains(" files, ")
+}
+
+/// Started, with one download held in its middle and the others done.
+async fn held(stage: &Stage, run: Run) -> Running {
+    stage
+        .source
+        .fault(HELD, Fault::Stall { after: 1000 }, Times::First(1));
+    let mut running = run.spawn();
+    stage.source.held().await;
+    let drawn = |output: &str| {
+        screen(output)
+            .iter()
+            .any(|line| is_bar(line) && line.contains("3/4 files"))
+    };
+    running
+        .until("to draw a bar", |output, _| drawn(output))
+        .await;
+    running
+}
+
+fn assert_only_the_summary(finished: &Finished) {
+    let screen = screen(&finished.stdout);
+    let summaries = screen
+        .iter()
+        .filter(|line| line.contains("finished in"))
+        .count();
+    assert_eq!(summaries, 1, "{screen:#?}");
+    let left: Vec<_> = screen
+        .iter()
+        .filter(|line| is_bar(line) || line.contains(HELD))
+        .collect();
+    assert!(left.is_empty(), "left on the screen: {left:#?}");
+    assert_eq!(screen.len(), 3, "two subdirs and a last line: {screen:#?}");
+}
+
+#[tokio::test]
+async fn bars_show_what_is_in_flight_and_are_gone_at_the_end() {
+    let stage = Stage::registry(four_packages).await;
+    let mut running = held(&stage, on_a_terminal(&stage, "")).await;
+    let in_flight = |output: &str| screen(output).iter().any(|line| line.contains(HELD));
+    running
+        .until("to name the file in flight", |output, _| in_flight(output))
+        .await;
+    stage.source.release();
+    let finished = running.wait().await;
+    finished.assert_code(0);
+    assert_only_the_summary(&finished);
+    stage.assert_complete();
+}
+
+#[tokio::test]
+async fn warnings_stand_above_the_bars_and_stay() {
+    let stage = Stage::registry(four_packages).await;
+    stage
+        .source
+        .fault("mkl-2025.0-h0_0.conda", Fault::Html, Times::Always);
+    stage
+        .source
+        .fault(HELD, Fault::Stall { after: 1000 }, Times::First(1));
+    let mut running = on_a_terminal(&stage, "--attempts 1").spawn();
+    stage.source.held().await;
+    let warned = |output: &str| {
+        screen(output)
+            .iter()
+            .any(|line| line.contains("mkl-2025.0"))
+    };
+    let drawn = |output: &str| screen(output).iter().any(|line| is_bar(line));
+    running
+        .until("to warn and draw", |output, _| {
+            warned(output) && drawn(output)
+        })
+        .await;
+    stage.source.release();
+    let finished = running.wait().await;
+    finished.assert_code(1);
+    let screen = screen(&finished.stdout);
+    assert!(
+        screen.iter().any(|line| line.contains("mkl-2025.0")),
+        "{screen:#?}"
+    );
+    assert!(!screen.iter().any(|line| is_bar(line)), "{screen:#?}");
+    let summaries = screen
+        .iter()
+        .filter(|line| line.contains("finished in"))
+        .count();
+    assert_eq!(summaries, 1, "{screen:#?}");
+}
+
+#[tokio::test]
+async fn quiet_leaves_the_terminal_alone() {
+    let stage = Stage::registry(four_packages).await;
+    let finished = on_a_terminal(&stage, "--quiet").run().await;
+    finished.assert_code(0);
+    assert_eq!(finished.stdout, "");
+}

@@ -1,0 +1,8 @@
+//! What is taken out of packages, honest ones and others.
+#![allow(clippy::unwrap_used)]
+
+mod formats;
+mod golden;
+mod hostile;
+mod make;
+mod refusals;

@@ -1,0 +1,243 @@
+//! A worker with everything around it, in one folder.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use mirror_channel::source::{FetchOptions, Fetcher};
+use mirror_kit::fake_registry::FakeRegistry;
+use mirror_kit::package::{MadePackage, PackageSpec};
+use mirror_ledger::{Claim, Claims as _, Failure, FileOutcome, Outcomes as _, RedbLedger};
+use mirror_oci::folder::Folder;
+use mirror_oci::manifest::Manifest;
+use mirror_oci::registry::{Address, Registry};
+use mirror_oci::{Destination, layout};
+use mirror_queue::{Action, BuildName, Depth, MemoryQueue, Task, TaskFile, TaskQueue as _};
+use mirror_runtime::{MemoryHostBudget, Shutdown};
+use mirror_worker::extract::InfoLimits;
+use mirror_worker::spool::Spool;
+use mirror_worker::{Activity, Context, Options, Worker, WorkerError};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use url::Url;
+
+pub(crate) const SUBDIR: &str = "linux-64";
+pub(crate) const PLAN: u64 = 5;
+/// Longer than any test should take.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The channel is the folder `channel`, the destination is `mirror` unless a registry is given.
+pub(crate) struct Bench {
+    pub(crate) dir: TempDir,
+    pub(crate) queue: Arc<MemoryQueue>,
+    pub(crate) ledger: Arc<RedbLedger>,
+    pub(crate) destination: Arc<Destination>,
+    pub(crate) activity: Arc<Activity>,
+    pub(crate) source: Url,
+    workers: AtomicUsize,
+}
+
+impl Bench {
+    pub(crate) fn with_folder() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(&dir.path().join("mirror")).unwrap();
+        Self::new(dir, Destination::Folder(folder))
+    }
+
+    pub(crate) fn with_registry(fake: &FakeRegistry) -> Self {
+        let Address::Registry(address) = fake.url().parse().unwrap() else {
+            panic!("a URL is the address of a registry");
+        };
+        let registry = Registry::new(&address, None, Arc::<MemoryHostBudget>::default()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        Self::new(dir, Destination::Registry(Box::new(registry)))
+    }
+
+    fn new(dir: TempDir, destination: Destination) -> Self {
+        let subdir = dir.path().join("channel").join(SUBDIR);
+        std::fs::create_dir_all(&subdir).unwrap();
+        Self {
+            queue: Arc::new(MemoryQueue::new(NonZeroUsize::new(100).unwrap())),
+            ledger: Arc::new(RedbLedger::open(dir.path().join("ledger.redb"), "test").unwrap()),
+            destination: Arc::new(destination),
+            activity: Arc::default(),
+            source: Url::from_directory_path(&subdir).unwrap(),
+            workers: AtomicUsize::new(0),
+            dir,
+        }
+    }
+
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.dir.path().join("channel").join(SUBDIR).join(file)
+    }
+
+    /// Makes a package in the channel.
+    pub(crate) fn make(&self, spec: &PackageSpec) -> MadePackage {
+        spec.write(&self.dir.path().join("channel").join(SUBDIR))
+            .unwrap()
+    }
+
+    fn worker(&self, attempts: u32) -> Worker {
+        let number = self.workers.fetch_add(1, Ordering::Relaxed);
+        let name = format!("worker-{number}");
+        let budget = Arc::<MemoryHostBudget>::default();
+        Worker::new(Context {
+            queue: Arc::<MemoryQueue>::clone(&self.queue),
+            outcomes: Arc::<RedbLedger>::clone(&self.ledger),
+            claims: Arc::<RedbLedger>::clone(&self.ledger),
+            destination: Arc::clone(&self.destination),
+            namespace: "ns".to_owned(),
+            fetcher: Arc::new(Fetcher::new(FetchOptions::default(), budget)),
+            spool: Spool::open(self.dir.path().join(&name), 1 << 30).unwrap(),
+            limits: InfoLimits::default(),
+            activity: Arc::clone(&self.activity),
+            attempts,
+            name,
+        })
+    }
+
+    /// Starts a worker with one slot.
+    pub(crate) fn start(&self, attempts: u32, grace: Duration) -> Running {
+        let shutdown = Shutdown::new();
+        let options = Options { slots: 1, grace };
+        let worker = self.worker(attempts);
+        Running {
+            ended: tokio::spawn(worker.run(options, shutdown.child())),
+            shutdown,
+        }
+    }
+
+    pub(crate) async fn depth(&self) -> Depth {
+        self.queue.depth().await.unwrap()
+    }
+
+    /// Lets a worker work until the queue is as wanted, then stops it.
+    pub(crate) async fn work_until(
+        &self,
+        attempts: u32,
+        wanted: impl Fn(Depth) -> bool,
+    ) -> Result<(), WorkerError> {
+        let running = self.start(attempts, DEADLINE);
+        let start = Instant::now();
+        loop {
+            let depth = self.depth().await;
+            if running.ended.is_finished() || wanted(depth) {
+                break;
+            }
+            assert!(start.elapsed() < DEADLINE, "the queue stays at {depth:?}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        running.stop().await
+    }
+
+    /// Lets a worker work until no task is left.
+    pub(crate) async fn work_off(&self, attempts: u32) {
+        self.work_until(attempts, |depth| depth.total() == 0)
+            .await
+            .unwrap();
+    }
+
+    /// Puts a task for these files of one build into the queue.
+    pub(crate) async fn publish(&self, plan: u64, files: &[&MadePackage]) -> Task {
+        let task = self.task(plan, files);
+        self.queue.publish(task.clone()).await.unwrap();
+        task
+    }
+
+    pub(crate) fn task(&self, plan: u64, files: &[&MadePackage]) -> Task {
+        let text = |key: &str| files[0].record[key].as_str().unwrap().to_owned();
+        Task {
+            registry: "somewhere".to_owned(),
+            channel: "chan".to_owned(),
+            subdir: SUBDIR.to_owned(),
+            package: BuildName {
+                name: text("name"),
+                version: text("version"),
+                build: text("build"),
+            },
+            plan,
+            probe: false,
+            attempt: 1,
+            source: self.source.clone(),
+            files: files.iter().copied().map(file).collect(),
+        }
+    }
+
+    pub(crate) async fn outcome(&self, file: &MadePackage) -> Option<FileOutcome> {
+        let names = [file.file_name.clone()];
+        let mut recorded = self.ledger.get_many(SUBDIR, &names).await.unwrap();
+        recorded.remove(0).map(|recorded| recorded.outcome)
+    }
+
+    pub(crate) async fn is_done(&self, file: &MadePackage) -> bool {
+        matches!(
+            self.outcome(file).await,
+            Some(FileOutcome::Done { sha256, size, .. })
+                if hex::encode(sha256) == file.sha256 && size == file.size
+        )
+    }
+
+    pub(crate) async fn failure(&self, file: &MadePackage) -> Failure {
+        match self.outcome(file).await {
+            Some(FileOutcome::Failed(failure)) => failure,
+            other => panic!("{} came to {other:?}", file.file_name),
+        }
+    }
+
+    /// The manifest at the tag of a file's build.
+    pub(crate) async fn manifest(&self, file: &MadePackage) -> Option<Manifest> {
+        let text = |key: &str| file.record[key].as_str().unwrap();
+        let repository = format!("ns/chan/{SUBDIR}/{}", text("name"));
+        let tag = format!("{}-{}", text("version"), text("build"));
+        let stored = self
+            .destination
+            .manifest(&repository, &tag)
+            .await
+            .unwrap()?;
+        Some(Manifest::from_bytes(&stored.bytes).unwrap())
+    }
+
+    /// Whether the destination names this very file.
+    pub(crate) async fn holds(&self, file: &MadePackage) -> bool {
+        let archive = file.file_name.parse::<mirror_channel::name::FileName>();
+        let media_type = layout::package_media_type(archive.unwrap().archive());
+        self.manifest(file).await.is_some_and(|manifest| {
+            let layer = manifest.layer(media_type);
+            layer.is_some_and(|layer| layer.digest.hex() == file.sha256)
+        })
+    }
+
+    pub(crate) async fn claim(&self, task: &Task, plan: u64, ttl: Duration) -> Claim {
+        self.ledger
+            .claim(SUBDIR, &task.stem(), plan, "another", ttl)
+            .await
+            .unwrap()
+    }
+}
+
+/// A worker that runs.
+pub(crate) struct Running {
+    pub(crate) shutdown: Shutdown,
+    pub(crate) ended: JoinHandle<Result<(), WorkerError>>,
+}
+
+impl Running {
+    pub(crate) async fn stop(self) -> Result<(), WorkerError> {
+        self.shutdown.request();
+        self.ended.await.unwrap()
+    }
+}
+
+pub(crate) fn file(made: &MadePackage) -> TaskFile {
+    let mut sha256 = [0; 32];
+    hex::decode_to_slice(&made.sha256, &mut sha256).unwrap();
+    TaskFile {
+        file: made.file_name.clone(),
+        action: Action::Transfer,
+        sha256: Some(sha256),
+        md5: None,
+        size: Some(made.size),
+    }
+}

@@ -1,0 +1,83 @@
+//! Builds that somebody else works on, or that kill their workers.
+
+use std::time::Duration;
+
+use mirror_kit::package::{Format, PackageSpec};
+use mirror_ledger::{Claim, FailureKind};
+use mirror_queue::{Action, TaskQueue as _};
+
+use crate::bench::{Bench, PLAN};
+
+#[tokio::test]
+async fn a_task_whose_build_another_works_on_is_put_off() {
+    let bench = Bench::with_folder();
+    let zlib = bench.make(&PackageSpec::new("zlib", "1.3.1", "h0_1"));
+    let task = bench.publish(PLAN, &[&zlib]).await;
+    bench.claim(&task, PLAN, Duration::from_secs(3600)).await;
+    bench
+        .work_until(8, |depth| depth.delayed == 1)
+        .await
+        .unwrap();
+    let depth = bench.depth().await;
+    assert_eq!((depth.ready, depth.unacknowledged), (0, 0));
+    assert_eq!(bench.outcome(&zlib).await, None);
+    assert_eq!(bench.activity.downloaded(), 0);
+}
+
+#[tokio::test]
+async fn a_build_whose_worker_died_is_probed_before_it_is_brought() {
+    let bench = Bench::with_folder();
+    let zlib = bench.make(&PackageSpec::new("zlib", "1.3.1", "h0_1"));
+    bench.publish(PLAN, &[&zlib]).await;
+    bench.work_off(8).await;
+    std::fs::remove_file(bench.path(&zlib.file_name)).unwrap();
+
+    let task = bench.publish(PLAN + 1, &[&zlib]).await;
+    bench.claim(&task, PLAN + 1, Duration::ZERO).await;
+    bench.work_off(8).await;
+    assert!(bench.is_done(&zlib).await);
+}
+
+#[tokio::test]
+async fn a_build_that_kills_its_workers_is_given_up_and_says_so() {
+    let bench = Bench::with_folder();
+    let conda = bench.make(&PackageSpec::new("zlib", "1.3.1", "h0_1"));
+    let kept = bench.make(&PackageSpec::new("zlib", "1.3.1", "h0_1").format(Format::TarBz2));
+    let mut task = bench.task(PLAN, &[&conda, &kept]);
+    task.files[1].action = Action::Keep;
+    for death in 1..=2 {
+        let claim = bench.claim(&task, PLAN, Duration::ZERO).await;
+        assert!(matches!(claim, Claim::Granted { attempt, .. } if attempt == death));
+    }
+    bench.queue.publish(task).await.unwrap();
+    bench.work_off(2).await;
+
+    let failure = bench.failure(&conda).await;
+    assert_eq!(failure.kind, FailureKind::Permanent);
+    assert_eq!(failure.attempts, 2);
+    let cause = failure.cause.to_string();
+    assert!(cause.contains("given up after 2 tries"), "{cause}");
+    assert!(cause.contains("zlib-1.3.1-h0_1"), "{cause}");
+    assert_eq!(bench.outcome(&kept).await, None, "it is held as it was");
+    assert_eq!(bench.activity.downloaded(), 0);
+}
+
+#[tokio::test]
+async fn a_task_whose_names_have_no_place_is_dropped_without_a_claim() {
+    let bench = Bench::with_folder();
+    let zlib = bench.make(&PackageSpec::new("zlib", "1.3.1", "h0_1"));
+    let other = bench.make(&PackageSpec::new("other", "1", "0"));
+    let mut capitals = bench.task(PLAN, &[&zlib]);
+    capitals.channel = "Chan".to_owned();
+    let mut foreign = bench.task(PLAN, &[&zlib]);
+    foreign.files.extend(bench.task(PLAN, &[&other]).files);
+    let mut empty = bench.task(PLAN, &[&zlib]);
+    empty.files.clear();
+    for task in [capitals, foreign, empty] {
+        bench.queue.publish(task).await.unwrap();
+    }
+    bench.work_off(8).await;
+    assert_eq!(bench.outcome(&zlib).await, None);
+    assert_eq!(bench.outcome(&other).await, None);
+    assert_eq!(bench.activity.downloaded(), 0);
+}

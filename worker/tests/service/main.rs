@@ -1,0 +1,9 @@
+//! The worker as a service over the real queue and ledger: what becomes of tasks, whatever happens
+//! to them.
+#![allow(clippy::unwrap_used)]
+
+mod bench;
+mod claims;
+mod failures;
+mod stopping;
+mod twice;
