@@ -144,7 +144,11 @@ impl Registry {
             let Some((page, next)) = self.tags_page(repository, &query).await? else {
                 return Ok(None);
             };
-            held += page.iter().chain(&next).map(memory).sum::<usize>();
+            held += page
+                .iter()
+                .chain(&next)
+                .map(|text| memory(text))
+                .sum::<usize>();
             if held > MAX_TAGS {
                 return Err(RegistryError::TooLarge {
                     action: LIST_TAGS,
@@ -232,7 +236,8 @@ struct TagList {
     tags: Option<Vec<String>>,
 }
 
-fn memory(text: &String) -> usize {
+/// What a text costs to keep, in bytes.
+fn memory(text: &str) -> usize {
     size_of::<String>() + text.len()
 }
 

@@ -146,7 +146,8 @@ async fn a_stranger_reads_with_an_anonymous_token() {
 #[tokio::test]
 async fn a_stranger_who_may_choose_takes_a_token_and_no_password() {
     let fake = start(Auth::bearer(USER, PASSWORD));
-    fake.put_manifest(REPOSITORY, "1.0-0", &serde_json::json!({}));
+    let manifest = serde_json::json!({"mediaType": "application/vnd.oci.image.manifest.v1+json"});
+    fake.put_manifest(REPOSITORY, "1.0-0", &manifest);
     let url = fake.url();
     let url = url.trim_end_matches('/');
     let both = format!(r#"Basic realm="x", Bearer realm="{url}/token",service="fake-registry""#);
