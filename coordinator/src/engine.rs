@@ -7,11 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use futures::{StreamExt as _, stream};
-use mirror_channel::channel::Channel;
+use mirror_channel::channel::{Channel, Location};
 use mirror_channel::selection::Selection;
 use mirror_channel::source::{FetchOptions, Fetcher};
-use mirror_channel::subdir;
 use mirror_ledger::{Ledger, RedbLedger};
 use mirror_oci::Destination;
 use mirror_oci::folder::Folder;
@@ -21,21 +19,18 @@ use mirror_runtime::host_budget::Rates;
 use mirror_runtime::{HostBudget, MemoryHostBudget, Shutdown};
 use mirror_worker::extract::InfoLimits;
 use mirror_worker::spool::{Spool, empty_folder};
-use mirror_worker::{Activity, Context, Worker};
+use mirror_worker::{Activity, Context, Worker, WorkerError};
 use tempfile::TempDir;
 
-use crate::error::RunError;
 use crate::options::Options;
 use crate::places;
 use crate::progress::{Progress, Screen, Style};
 use crate::report::Report;
 use crate::run::Run;
-use crate::summary::{SubdirSummary, Summary};
-use crate::sync::Sync;
+use crate::subdirs::{self, Synced};
+use crate::summary::Summary;
 use crate::undistributable;
 
-/// Subdirs at work at once: while one waits for its last large file, the next is planned.
-const SUBDIRS_AT_ONCE: usize = 2;
 /// Tasks the memory queue holds: the windows of all subdirs at work.
 const QUEUE: NonZeroUsize = NonZeroUsize::new(2048).expect("not zero");
 
@@ -43,6 +38,8 @@ const QUEUE: NonZeroUsize = NonZeroUsize::new(2048).expect("not zero");
 #[derive(Debug)]
 pub(crate) struct Request {
     pub channel: Channel,
+    /// The channel's name without `--as`.
+    pub natural_name: String,
     pub packages: Vec<String>,
     pub undistributable: Option<String>,
     pub credentials: Option<Credentials>,
@@ -63,6 +60,7 @@ pub(crate) async fn run(
     let started = Instant::now();
     let Request {
         channel,
+        natural_name,
         packages,
         undistributable,
         credentials,
@@ -70,13 +68,20 @@ pub(crate) async fn run(
         style,
         options,
     } = request;
-    let report = Report::create(report.as_deref())?;
+    let report = Arc::new(Report::create(report.as_deref())?);
     let budget = budget(&options);
     let fetcher = Arc::new(Fetcher::new(FetchOptions::default(), Arc::clone(&budget)));
-    let excluded =
-        undistributable::names(&channel.name, undistributable.as_deref(), &fetcher).await?;
+    let names = [channel.name.as_str(), natural_name.as_str()];
+    let excluded = undistributable::names(names, undistributable.as_deref(), &fetcher).await?;
     let selection = Selection::new(&packages, &excluded)?;
 
+    if let Location::Folder(folder) = &channel.location {
+        let shown = folder.display();
+        anyhow::ensure!(
+            folder.is_dir(),
+            "the channel {shown} is no folder; is its path spelled right?"
+        );
+    }
     let (places, _temporary) = Places::of(&options, &channel)?;
     let name = format!("conda-oci process {}", std::process::id());
     let ledger = open_ledger(
@@ -108,11 +113,12 @@ pub(crate) async fn run(
         channel,
         selection,
     };
+    let synced = Synced::default();
     let worked = tokio::select! {
-        worked = work(&run, spool, activity) => worked,
+        worked = work(&run, spool, activity, &synced) => worked,
         () = run.progress.show(style, screen) => unreachable!("the display does not end by itself"),
     };
-    let (subdirs, login) = worked?;
+    let (subdirs, login) = synced.finish();
     let summary = Summary {
         channel: run.channel.name.clone(),
         registry: run.options.registry.as_ref().map(ToString::to_string),
@@ -122,19 +128,27 @@ pub(crate) async fn run(
         subdirs,
         login_needed: login,
         rate: run.options.write_rate().map(Into::into),
+        error: worked.err().map(|error| error.to_string()),
     };
     run.report.finish(&summary)?;
     Ok(summary)
 }
 
-/// Syncs the subdirs with a worker beside them. Gives the registry's name if it wants a login.
+/// Syncs the subdirs with a worker beside them. What does not stop by itself soon after a stop was
+/// asked for is dropped where it is.
 async fn work(
     run: &Run,
     spool: Spool,
     activity: Arc<Activity>,
-) -> anyhow::Result<(Vec<SubdirSummary>, Option<String>)> {
+    synced: &Synced,
+) -> Result<(), WorkerError> {
+    let mut syncing = std::pin::pin!(subdirs::sync(run, synced));
     let Some(destination) = run.destination.as_ref().filter(|_| !run.options.dry_run) else {
-        return Ok(subdirs(run).await);
+        tokio::select! {
+            () = syncing => {}
+            () = overdue(run) => {}
+        }
+        return Ok(());
     };
     let worker = Worker::new(Context {
         queue: Arc::clone(&run.queue),
@@ -154,19 +168,27 @@ async fn work(
         grace: run.options.grace,
     };
     let mut working = std::pin::pin!(worker.run(options, run.shutdown.clone()));
-    let mut syncing = std::pin::pin!(subdirs(run));
-    tokio::select! {
-        // What does not stop by itself soon after a stop was asked for is dropped where it is.
-        () = overdue(run) => Ok((Vec::new(), None)),
-        synced = &mut syncing => {
-            // The worker gives back what it has before the ledger closes.
+    let worked = tokio::select! {
+        () = &mut syncing => None,
+        worked = &mut working => Some(worked),
+        () = overdue(run) => return Ok(()),
+    };
+    match worked {
+        // The worker gives back what it has before the ledger closes.
+        None => {
             run.queue.close().await;
-            working.await?;
-            Ok(synced)
+            tokio::select! {
+                worked = working => worked,
+                () = overdue(run) => Ok(()),
+            }
         }
-        worked = &mut working => {
-            worked?;
-            Ok(syncing.await)
+        Some(Err(error)) => Err(error),
+        Some(Ok(())) => {
+            tokio::select! {
+                () = syncing => {}
+                () = overdue(run) => {}
+            }
+            Ok(())
         }
     }
 }
@@ -174,58 +196,6 @@ async fn work(
 async fn overdue(run: &Run) {
     run.shutdown.requested().await;
     tokio::time::sleep(run.options.grace + Duration::from_secs(2)).await;
-}
-
-/// Syncs every subdir, a few at once, and gives their summaries in the order of the request.
-async fn subdirs(run: &Run) -> (Vec<SubdirSummary>, Option<String>) {
-    let mut names: Vec<&str> = run.options.subdirs.iter().map(String::as_str).collect();
-    if names.is_empty() {
-        names = subdir::known();
-    } else if !names.contains(&subdir::NOARCH) {
-        // Clients ask for noarch whatever else they want.
-        names.push(subdir::NOARCH);
-    }
-    let synced: Vec<Option<(SubdirSummary, Option<String>)>> = stream::iter(names)
-        .map(|name| sync_one(run, name))
-        .buffered(SUBDIRS_AT_ONCE)
-        .collect()
-        .await;
-    let mut login = None;
-    let mut summaries = Vec::new();
-    for (summary, needed) in synced.into_iter().flatten() {
-        login = login.or(needed);
-        summaries.push(summary);
-    }
-    (summaries, login)
-}
-
-async fn sync_one(run: &Run, name: &str) -> Option<(SubdirSummary, Option<String>)> {
-    if run.shutdown.is_requested() {
-        return None;
-    }
-    let synced = match Sync::new(run, name) {
-        Ok(sync) => sync.run().await,
-        Err(error) => Err(error),
-    };
-    let error = match synced {
-        Ok(summary) => return summary.map(|summary| (summary, None)),
-        Err(error) => error,
-    };
-    match error.downcast::<RunError>() {
-        Ok(RunError::LoginNeeded { registry, planned }) => Some((planned, Some(registry))),
-        // One subdir in the way must not keep the others from being mirrored.
-        error => {
-            let error = error.map_or_else(|error| error, Into::into);
-            let text = format!("{error:#}");
-            tracing::error!("subdir {name}: {text}");
-            let summary = SubdirSummary {
-                subdir: name.to_owned(),
-                error: Some(text),
-                ..SubdirSummary::default()
-            };
-            Some((summary, None))
-        }
-    }
 }
 
 /// The ledger file and the spool folder of a run.

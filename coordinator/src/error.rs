@@ -16,6 +16,6 @@ pub(crate) enum RunError {
     #[error("{subdir} is being mirrored by {owner}; wait for it, or stop it")]
     LeaseHeld { subdir: String, owner: String },
     /// Somebody else took the lease.
-    #[error("the lease on {subdir} was lost to another run; this one stops and publishes nothing")]
-    LeaseLost { subdir: String },
+    #[error("the lease on {subdir} went to {owner}; this run stops and publishes nothing")]
+    LeaseLost { subdir: String, owner: String },
 }

@@ -11,6 +11,7 @@ mod progress;
 mod publish;
 mod report;
 mod run;
+mod subdirs;
 mod summary;
 mod sync;
 mod undistributable;
@@ -56,7 +57,12 @@ fn main() -> ExitCode {
         Err(error) => Err(anyhow::Error::new(error).context("start the runtime")),
     };
     let (code, text) = match ended {
-        Ok((summary, code)) => (code, said(&summary, quiet)),
+        Ok((summary, code)) => {
+            if let Some(error) = &summary.error {
+                let _ = writeln!(std::io::stderr(), "error: {error}");
+            }
+            (code, said(&summary, quiet))
+        }
         Err(error) => {
             // One line, the causes behind it; errors of the libraries name their remedy themselves.
             let _ = writeln!(std::io::stderr(), "error: {error:#}");

@@ -53,17 +53,43 @@ pub(crate) fn slug(registry: &Address, channel: &str) -> anyhow::Result<String> 
     ))
 }
 
+/// The folder without links and `..`, whether or not it is there yet: a mirror keeps its ledger when
+/// its folder has been made.
 fn absolute(folder: &Path) -> anyhow::Result<PathBuf> {
-    let resolved = folder
-        .canonicalize()
-        .or_else(|_| std::path::absolute(folder));
-    resolved.with_context(|| format!("resolve the folder {}", folder.display()))
+    let whole = std::path::absolute(folder);
+    let whole = whole.with_context(|| format!("resolve the folder {}", folder.display()))?;
+    let found = whole
+        .ancestors()
+        .find_map(|ancestor| Some((ancestor, ancestor.canonicalize().ok()?)));
+    Ok(match found {
+        Some((ancestor, real)) => match whole.strip_prefix(ancestor) {
+            Ok(rest) if !rest.as_os_str().is_empty() => real.join(rest),
+            _ => real,
+        },
+        None => whole,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_folder_keeps_its_name_when_it_is_made_and_under_any_spelling() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("a").join("mirror");
+        let name = || slug(&Address::Folder(folder.clone()), "c").unwrap();
+        let before = name();
+        std::fs::create_dir_all(&folder).unwrap();
+        assert_eq!(name(), before);
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(dir.path().join("a"), &link).unwrap();
+        assert_eq!(
+            slug(&Address::Folder(link.join("mirror")), "c").unwrap(),
+            before
+        );
+    }
 
     #[test]
     fn each_registry_and_channel_has_a_name_of_its_own() {

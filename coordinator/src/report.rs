@@ -86,7 +86,8 @@ pub(crate) struct Report {
 #[derive(Debug)]
 struct Target {
     path: PathBuf,
-    state: Mutex<State>,
+    /// Gone when the report is finished.
+    state: Mutex<Option<State>>,
 }
 
 #[derive(Debug)]
@@ -112,7 +113,7 @@ impl Report {
             .with_context(|| format!("create the report {} (--report)", path.display()))?;
         let mut file = BufWriter::new(file);
         file.write_all(b"{\"version\":1,\"files\":[\n")?;
-        let state = Mutex::new(State { file, empty: true });
+        let state = Mutex::new(Some(State { file, empty: true }));
         Ok(Self {
             target: Some(Target {
                 path: path.to_owned(),
@@ -135,6 +136,9 @@ impl Report {
             return Ok(());
         };
         let mut state = target.state.lock().expect("no panic under this lock");
+        let Some(state) = state.as_mut() else {
+            return Ok(());
+        };
         let separator: &[u8] = if std::mem::replace(&mut state.empty, false) {
             b""
         } else {
@@ -153,11 +157,14 @@ impl Report {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(crate) fn finish(self, summary: &Summary) -> anyhow::Result<()> {
-        let Some(Target { path, state }) = self.target else {
+    pub(crate) fn finish(&self, summary: &Summary) -> anyhow::Result<()> {
+        let Some(Target { path, state }) = &self.target else {
             return Ok(());
         };
-        let mut file = state.into_inner().expect("no panic under this lock").file;
+        let taken = state.lock().expect("no panic under this lock").take();
+        let Some(State { mut file, .. }) = taken else {
+            return Ok(());
+        };
         let finished = (|| {
             file.write_all(b"\n],\"summary\":")?;
             serde_json::to_writer(&mut file, summary)?;
@@ -165,7 +172,7 @@ impl Report {
             let file = file
                 .into_inner()
                 .map_err(std::io::IntoInnerError::into_error)?;
-            file.persist(&path)?;
+            file.persist(path)?;
             anyhow::Ok(())
         })();
         finished.with_context(|| format!("write the report {}", path.display()))

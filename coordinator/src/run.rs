@@ -6,12 +6,13 @@ use std::sync::Arc;
 use mirror_channel::channel::Channel;
 use mirror_channel::selection::Selection;
 use mirror_channel::source::Fetcher;
-use mirror_ledger::Ledger;
-use mirror_oci::Destination;
+use mirror_ledger::{LeaseGrant, Ledger};
 use mirror_oci::layout::SubdirLayout;
 use mirror_oci::registry::Address;
+use mirror_oci::{Destination, DestinationError};
 use mirror_queue::TaskQueue;
-use mirror_runtime::Shutdown;
+use mirror_runtime::{Disposed as _, Disposition, Shutdown};
+use tempfile::NamedTempFile;
 
 use crate::error::RunError;
 use crate::options::Options;
@@ -35,7 +36,7 @@ pub(crate) struct Run {
     pub queue: Arc<dyn TaskQueue>,
     pub fetcher: Arc<Fetcher>,
     pub progress: Progress,
-    pub report: Report,
+    pub report: Arc<Report>,
     /// Folder for indexes in transit.
     pub scratch: PathBuf,
     pub shutdown: Shutdown,
@@ -70,14 +71,15 @@ impl Run {
         }
     }
 
-    /// Makes sure that the lease on `subdir` is ours for long enough to publish.
+    /// Keeps the lease on `subdir`. One that ran out, because this machine slept, is taken again if
+    /// nobody else has it.
     pub(crate) async fn confirm_lease(&self, subdir: &str) -> anyhow::Result<()> {
-        match self.ledger.renew_lease(subdir, &self.name, LEASE).await? {
-            true => Ok(()),
-            false => Err(RunError::LeaseLost {
-                subdir: subdir.to_owned(),
+        match self.ledger.acquire_lease(subdir, &self.name, LEASE).await? {
+            LeaseGrant::Granted => Ok(()),
+            LeaseGrant::Held { owner, .. } => {
+                let subdir = subdir.to_owned();
+                Err(RunError::LeaseLost { subdir, owner }.into())
             }
-            .into()),
         }
     }
 
@@ -90,7 +92,7 @@ impl Run {
         layout: &SubdirLayout,
         destination: &Destination,
     ) -> anyhow::Result<bool> {
-        let Some(index) = published(latest, layout, destination, &self.scratch).await? else {
+        let Some(index) = self.published(latest, layout, destination).await? else {
             return Ok(false);
         };
         plan::adopt(
@@ -102,5 +104,36 @@ impl Run {
             &*self.ledger,
         )
         .await
+    }
+
+    /// The index that `latest` names. One that cannot be read says nothing, as if there were none.
+    pub(crate) async fn published(
+        &self,
+        latest: &Latest,
+        layout: &SubdirLayout,
+        destination: &Destination,
+    ) -> anyhow::Result<Option<NamedTempFile>> {
+        match published(latest, layout, destination, &self.scratch).await {
+            Err(error) if !may_pass(&error) => {
+                let repository = layout.index_repository();
+                tracing::warn!(
+                    repository,
+                    "the published index cannot be read and is not believed: {error:#}"
+                );
+                Ok(None)
+            }
+            read => read,
+        }
+    }
+}
+
+/// Whether an error is about the way to the registry, not about what it has.
+fn may_pass(error: &anyhow::Error) -> bool {
+    match error.downcast_ref() {
+        Some(DestinationError::Registry(error)) => {
+            !matches!(error.disposition(), Disposition::Permanent)
+        }
+        Some(error) => error.disposition() == Disposition::Local,
+        None => false,
     }
 }

@@ -105,6 +105,9 @@ pub(crate) struct Summary {
     /// Writes a minute that hold at the registry, where a rate is set or known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<u32>,
+    /// What stopped the run as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 impl Summary {
@@ -113,7 +116,8 @@ impl Summary {
         let broken = |subdir: &SubdirSummary| {
             subdir.error.is_some() || subdir.publication == Publication::Refused
         };
-        self.login_needed.is_some() || self.subdirs.iter().any(broken)
+        let stopped = self.login_needed.is_some() || self.error.is_some();
+        stopped || self.subdirs.iter().any(broken)
     }
 
     pub(crate) fn has_failures(&self) -> bool {

@@ -17,29 +17,35 @@ const NONE: &str = "none";
 /// The list has some kilobytes.
 const MAX_LIST: usize = 4 << 20;
 
-/// The names that must not be mirrored. `given` is a URL, a file or `none`; without it, conda-forge's
+/// The names that must not be mirrored. `channel` is the mirrored name and the one without `--as`:
+/// another name does not make a package distributable. `given` is a URL, a file or `none`; without it, conda-forge's
 /// own list for conda-forge and none for other channels.
 ///
 /// # Errors
 /// When the list cannot be had: mirroring what may not be passed on is worse than not mirroring.
 pub(crate) async fn names(
-    channel: &str,
+    channel: [&str; 2],
     given: Option<&str>,
     fetcher: &Fetcher,
 ) -> anyhow::Result<Vec<String>> {
     let from = match given {
         Some(NONE) => return Ok(Vec::new()),
         Some(from) => from,
-        None if channel == CHANNEL || channel.starts_with("conda-forge/label/") => LIST,
+        None if channel.into_iter().any(has_list) => LIST,
         None => return Ok(Vec::new()),
     };
     read(from, fetcher).await.with_context(|| {
         format!(
-            "cannot read the list of packages of {channel} that may not be passed on ({}); give another place with \
+            "cannot read the list of packages of {CHANNEL} that may not be passed on ({}); give another place with \
              --undistributable URL or FILE, or --undistributable none to mirror without it",
             mirror_runtime::redact::text(from)
         )
     })
+}
+
+fn has_list(channel: &str) -> bool {
+    let label = channel.strip_prefix(CHANNEL);
+    label.is_some_and(|label| label.is_empty() || label.starts_with("/label/"))
 }
 
 async fn read(from: &str, fetcher: &Fetcher) -> anyhow::Result<Vec<String>> {

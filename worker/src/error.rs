@@ -71,6 +71,14 @@ pub enum TransferError {
         /// The file.
         file: String,
     },
+    /// Its names are none that a registry can hold, or those of several builds.
+    #[error(
+        "{build}: the names of its channel, subdir and files have no place in a registry; left out"
+    )]
+    NoPlace {
+        /// The build.
+        build: String,
+    },
     /// Its worker died each time it was tried.
     #[error("{build}: given up after {attempts} tries that ended with the worker's death")]
     Poison {
@@ -89,6 +97,7 @@ impl Disposed for TransferError {
             Self::Missing { .. }
             | Self::Unverifiable { .. }
             | Self::NotHeld { .. }
+            | Self::NoPlace { .. }
             | Self::Poison { .. } => Disposition::Permanent,
             Self::Extract { source, .. } => source.disposition(),
             Self::Spool { source, .. } => source.disposition(),
@@ -102,6 +111,7 @@ impl TransferError {
     #[must_use]
     pub fn failure(&self, attempts: u32, at_ms: u64, wanted: Option<[u8; 32]>) -> Failure {
         let kind = match self.disposition() {
+            _ if matches!(self, Self::NotHeld { .. }) => FailureKind::Absent,
             Disposition::Denied => FailureKind::Denied,
             Disposition::Local => FailureKind::Local,
             Disposition::Permanent => FailureKind::Permanent,

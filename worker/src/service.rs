@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::denials::Denials;
 use crate::error::TransferError;
 use crate::hold::Hold;
-use crate::steps::wanted;
+use crate::steps::{needs_probe, wanted};
 use crate::transfer::{Knowledge, Settled, Transfer};
 
 /// Why a worker stopped without being asked to.
@@ -111,20 +111,37 @@ struct Checked {
 impl Checked {
     /// The outcomes of a build that failed as a whole.
     fn failed_by(&self, attempts: u32, error: &TransferError) -> Vec<(String, FileOutcome)> {
-        let now = clock::now_ms();
         let open = self
             .files
             .iter()
             .filter(|(_, action)| *action != Action::Keep);
-        open.map(|(wanted, _)| {
-            let failure = error.failure(attempts, now, wanted.sha256);
-            (
-                wanted.file.as_str().to_owned(),
-                FileOutcome::Failed(failure),
-            )
-        })
-        .collect()
+        open.map(|(wanted, _)| failed(wanted.file.as_str(), wanted.sha256, attempts, error))
+            .collect()
     }
+}
+
+/// The outcome of a file that `error` ended.
+fn failed(
+    file: &str,
+    wanted: Option<[u8; 32]>,
+    attempts: u32,
+    error: &TransferError,
+) -> (String, FileOutcome) {
+    let failure = error.failure(attempts, clock::now_ms(), wanted);
+    (file.to_owned(), FileOutcome::Failed(failure))
+}
+
+/// What becomes of a delivery whose outcomes are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// Nothing is left to do.
+    Acknowledge,
+    /// What is left is tried again after a while; this try counts.
+    TryAgain(Duration),
+    /// What is left is tried when the host wants to; this try does not count.
+    Wait(Duration),
+    /// What is left is another worker's; this try does not count.
+    GiveBack,
 }
 
 impl Slot {
@@ -147,11 +164,7 @@ impl Slot {
         let task = delivery.task.clone();
         let stem = task.stem();
         let Some(checked) = self.check(&task) else {
-            tracing::error!(
-                build = stem,
-                "task with names that have no place in a registry; dropped"
-            );
-            return Ok(delivery.ack().await?);
+            return self.refuse(delivery).await;
         };
         if self.is_settled(&task, &checked).await? {
             return Ok(delivery.ack().await?);
@@ -172,11 +185,14 @@ impl Slot {
                 attempts,
             };
             let outcomes = checked.failed_by(attempts, &error);
-            return self.finish(delivery, hold, outcomes, None).await;
+            return self
+                .finish(delivery, hold, outcomes, Then::Acknowledge)
+                .await;
         }
+        let interrupted = delivery.redelivered || hold.interrupted || hold.attempt > 1;
         let knowledge = Knowledge {
-            probe: task.probe || delivery.redelivered || hold.interrupted || hold.attempt > 1,
-            interrupted: delivery.redelivered || hold.interrupted || hold.attempt > 1,
+            probe: task.probe || interrupted || needs_probe(&checked.files),
+            interrupted,
         };
         let transfer = Transfer {
             context: &self.context,
@@ -194,9 +210,8 @@ impl Slot {
             }
         };
         match ended {
-            Ok(Some(settled)) => self.settle(delivery, hold, &checked, settled).await,
-            Ok(None) => Ok(delivery.ack().await?),
-            Err(error) => self.postpone_or_fail(delivery, hold, &checked, error).await,
+            Some(settled) => self.settle(delivery, hold, &checked, settled).await,
+            None => Ok(delivery.ack().await?),
         }
     }
 
@@ -248,6 +263,22 @@ impl Slot {
         }))
     }
 
+    /// A task that cannot be worked on: its files fail for good, so that nobody waits for them.
+    async fn refuse(&self, delivery: Delivery) -> Result<(), WorkerError> {
+        let task = &delivery.task;
+        let error = TransferError::NoPlace { build: task.stem() };
+        tracing::error!(%error, "dropped");
+        let open = task.files.iter().filter(|file| file.action != Action::Keep);
+        let outcomes = open
+            .map(|file| failed(&file.file, file.sha256, task.attempt, &error))
+            .collect();
+        self.context
+            .outcomes
+            .adopt(&task.subdir, task.plan, outcomes)
+            .await?;
+        Ok(delivery.ack().await?)
+    }
+
     /// Records what there is to record; files that may still come go back to the queue.
     async fn settle(
         &self,
@@ -256,61 +287,54 @@ impl Slot {
         checked: &Checked,
         settled: Settled,
     ) -> Result<(), WorkerError> {
+        let Settled {
+            done: mut outcomes,
+            failed: met,
+            stopped,
+        } = settled;
         let last_try = hold.attempt >= self.context.attempts;
-        let now = clock::now_ms();
-        let mut outcomes = settled.done;
-        if !outcomes.is_empty() {
+        // Files that were merely found say nothing of a login whose manifest was refused.
+        if !outcomes.is_empty() && stopped.is_none() {
             self.denials.success();
         }
-        let mut again = None;
-        for (wanted, error) in settled.failed {
-            let file = wanted.file.as_str().to_owned();
+        let mut then = Then::Acknowledge;
+        for (wanted, error) in met {
+            let file = wanted.file.as_str();
             self.note_denial(checked, &error)?;
             if error.is_transient() && !last_try {
-                again_later(&file, &error, hold.attempt);
-                again = Some(backoff::delay(hold.attempt));
+                // What stopped the task says what becomes of its other files.
+                if stopped.is_none() {
+                    again_later(file, &error, hold.attempt);
+                    then = Then::TryAgain(backoff::delay(hold.attempt));
+                }
                 continue;
             }
             tracing::warn!(file, %error, attempts = hold.attempt, "failed");
-            outcomes.push((
-                file,
-                FileOutcome::Failed(error.failure(hold.attempt, now, wanted.sha256)),
-            ));
+            outcomes.push(failed(file, wanted.sha256, hold.attempt, &error));
         }
-        self.finish(delivery, hold, outcomes, again).await
-    }
-
-    /// The task as a whole met `error`: its files share its fate.
-    async fn postpone_or_fail(
-        &self,
-        delivery: Delivery,
-        hold: Hold<'_>,
-        checked: &Checked,
-        error: TransferError,
-    ) -> Result<(), WorkerError> {
-        match error.disposition() {
-            Disposition::Throttled { until } => {
-                hold.release(false).await?;
-                let mut task = delivery.task.clone();
-                // Some of it may be there already.
-                task.probe = true;
-                Ok(delivery.retry(task, clock::until(until)).await?)
-            }
-            Disposition::Cancelled => {
-                hold.release(false).await?;
-                Ok(delivery.give_back().await?)
-            }
-            Disposition::Retry if hold.attempt < self.context.attempts => {
-                again_later(&delivery.task.stem(), &error, hold.attempt);
-                let delay = backoff::delay(hold.attempt);
-                self.finish(delivery, hold, Vec::new(), Some(delay)).await
-            }
-            _ => {
+        if let Some(error) = stopped {
+            then = self.after_stop(&delivery.task, hold.attempt, &error);
+            if then == Then::Acknowledge {
                 self.note_denial(checked, &error)?;
                 tracing::warn!(build = delivery.task.stem(), %error, attempts = hold.attempt, "failed");
-                let outcomes = checked.failed_by(hold.attempt, &error);
-                self.finish(delivery, hold, outcomes, None).await
+                let mut others = checked.failed_by(hold.attempt, &error);
+                others.retain(|(file, _)| outcomes.iter().all(|(known, _)| known != file));
+                outcomes.append(&mut others);
             }
+        }
+        self.finish(delivery, hold, outcomes, then).await
+    }
+
+    /// The task as a whole met `error`: whether and when what is left of it is tried again.
+    fn after_stop(&self, task: &Task, attempt: u32, error: &TransferError) -> Then {
+        match error.disposition() {
+            Disposition::Throttled { until } => Then::Wait(clock::until(until)),
+            Disposition::Cancelled => Then::GiveBack,
+            Disposition::Retry if attempt < self.context.attempts => {
+                again_later(&task.stem(), error, attempt);
+                Then::TryAgain(backoff::delay(attempt))
+            }
+            _ => Then::Acknowledge,
         }
     }
 
@@ -330,12 +354,13 @@ impl Slot {
         delivery: Delivery,
         hold: Hold<'_>,
         outcomes: Vec<(String, FileOutcome)>,
-        again: Option<Duration>,
+        then: Then,
     ) -> Result<(), WorkerError> {
         let mut task = delivery.task.clone();
         let attempt = hold.attempt;
+        let counted = matches!(then, Then::Acknowledge | Then::TryAgain(_));
         if outcomes.is_empty() {
-            hold.release(true).await?;
+            hold.release(counted).await?;
         } else {
             let settlement = Settlement {
                 subdir: task.subdir.clone(),
@@ -343,7 +368,8 @@ impl Slot {
                 worker: self.context.name.clone(),
                 plan: task.plan,
                 files: outcomes,
-                finished: again.is_none(),
+                finished: then == Then::Acknowledge,
+                counted,
             };
             match self.context.outcomes.settle(settlement).await? {
                 ledger::Settled::Accepted => {}
@@ -363,13 +389,16 @@ impl Slot {
             }
         }
         fail_point::hit("before-ack").await;
-        match again {
-            None => Ok(delivery.ack().await?),
-            Some(delay) => {
+        // Some of it may be there already.
+        task.probe = true;
+        match then {
+            Then::Acknowledge => Ok(delivery.ack().await?),
+            Then::TryAgain(delay) => {
                 task.attempt = attempt + 1;
-                task.probe = true;
                 Ok(delivery.retry(task, delay).await?)
             }
+            Then::Wait(delay) => Ok(delivery.retry(task, delay).await?),
+            Then::GiveBack => Ok(delivery.give_back().await?),
         }
     }
 }

@@ -47,6 +47,9 @@ impl Disposed for SpoolError {
 pub struct Spool {
     dir: Arc<PathBuf>,
     budget: u64,
+    /// All of its units. One reservation can ask for no more than a `u32`, so a larger spool lends
+    /// out no more than that.
+    whole: u32,
     units: Arc<Semaphore>,
 }
 
@@ -73,12 +76,14 @@ impl Spool {
     /// When the folder cannot be made or emptied.
     pub fn open(dir: PathBuf, budget: u64) -> Result<Self, SpoolError> {
         empty_folder(&dir)?;
-        let units = usize::try_from(budget / UNIT)
+        let whole = u32::try_from(budget / UNIT).unwrap_or(u32::MAX);
+        let units = usize::try_from(whole)
             .unwrap_or(usize::MAX)
             .min(Semaphore::MAX_PERMITS);
         Ok(Self {
             dir: Arc::new(dir),
             budget,
+            whole,
             units: Arc::new(Semaphore::new(units)),
         })
     }
@@ -101,18 +106,15 @@ impl Spool {
     /// At once when the file can never fit, or when no file can be made.
     pub async fn reserve(&self, size: Option<u64>) -> Result<Reservation, SpoolError> {
         let size = size.unwrap_or(self.budget);
-        let units = u32::try_from(size.div_ceil(UNIT))
-            .ok()
-            .filter(|_| size <= self.budget);
-        let Some(units) = units else {
+        if size > self.budget {
             return Err(SpoolError::TooLarge {
                 size,
                 budget: self.budget,
             });
-        };
-        let whole = u32::try_from(self.budget / UNIT).unwrap_or(u32::MAX);
+        }
+        let units = u32::try_from(size.div_ceil(UNIT)).unwrap_or(u32::MAX);
         let units = Arc::clone(&self.units)
-            .acquire_many_owned(units.min(whole))
+            .acquire_many_owned(units.min(self.whole))
             .await
             .expect("the semaphore is never closed");
         let file = tempfile::Builder::new()
@@ -183,6 +185,18 @@ mod tests {
         let error = spool.reserve(Some(11 * UNIT)).await.unwrap_err();
         assert!(error.to_string().contains("--spool-size"));
         assert!(spool.reserve(None).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_spool_past_the_units_of_one_reservation_still_takes_a_file_of_unknown_size() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path().into(), 20 << 40).unwrap();
+        let whole = spool.reserve(None).await.unwrap();
+        let small = spool.reserve(Some(UNIT));
+        tokio::pin!(small);
+        assert!(small.as_mut().now_or_never().is_none(), "nothing is left");
+        drop(whole);
+        small.await.unwrap();
     }
 
     #[test]

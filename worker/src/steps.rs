@@ -14,17 +14,12 @@ pub(crate) enum Step {
     Fetch(Wanted),
     /// It was only looked for, and is not there.
     Absent(Wanted),
-    /// It stays as it is; nobody looked, nobody needs to.
-    Untouched(Wanted),
 }
 
 impl Step {
     pub(crate) fn wanted(&self) -> &Wanted {
         match self {
-            Self::Held(wanted, _)
-            | Self::Fetch(wanted)
-            | Self::Absent(wanted)
-            | Self::Untouched(wanted) => wanted,
+            Self::Held(wanted, _) | Self::Fetch(wanted) | Self::Absent(wanted) => wanted,
         }
     }
 }
@@ -39,15 +34,17 @@ pub(crate) fn wanted(file: &TaskFile) -> Option<Wanted> {
     })
 }
 
+/// Whether these files can be dealt with only by who has seen the manifest at the tag: a new one
+/// would not name a file to keep, and a file to look for would never be found.
+pub(crate) fn needs_probe(files: &[(Wanted, Action)]) -> bool {
+    files.iter().any(|(_, action)| *action != Action::Transfer)
+}
+
 /// One step a file, `.conda` first: its `info` is the one the manifest shows.
 ///
-/// `existing` is the manifest at the tag if there is one; `probed` says whether it was looked for. A
-/// file to keep that the tag does not have after all is brought like the others.
-pub(crate) fn steps(
-    files: &[(Wanted, Action)],
-    existing: Option<&Manifest>,
-    probed: bool,
-) -> Vec<Step> {
+/// `existing` is the manifest at the tag if there is one; see [`needs_probe`] for when it must have
+/// been looked for. A file to keep that the tag does not have after all is brought like the others.
+pub(crate) fn steps(files: &[(Wanted, Action)], existing: Option<&Manifest>) -> Vec<Step> {
     let mut steps: Vec<Step> = files
         .iter()
         .map(|(wanted, action)| {
@@ -58,7 +55,6 @@ pub(crate) fn steps(
             match (layer, action) {
                 (Some(layer), _) => Step::Held(wanted, Box::new(layer)),
                 (None, Action::Check) => Step::Absent(wanted),
-                (None, Action::Keep) if !probed => Step::Untouched(wanted),
                 (None, Action::Keep | Action::Transfer) => Step::Fetch(wanted),
             }
         })
@@ -104,15 +100,15 @@ mod tests {
             (conda.clone(), Action::Transfer),
         ];
         assert_eq!(
-            steps(&files, None, false),
+            steps(&files, None),
             [Step::Fetch(conda.clone()), Step::Fetch(tar.clone())]
         );
         let existing = manifest("a-1-0.tar.bz2", b"t");
-        let with = steps(&files, Some(&existing), true);
+        let with = steps(&files, Some(&existing));
         assert!(matches!(with[..], [Step::Fetch(_), Step::Held(..)]));
         let stale = manifest("a-1-0.tar.bz2", b"old");
         assert!(
-            steps(&files, Some(&stale), true)
+            steps(&files, Some(&stale))
                 .iter()
                 .all(|step| matches!(step, Step::Fetch(_)))
         );
@@ -121,16 +117,12 @@ mod tests {
     #[test]
     fn a_file_to_keep_is_brought_when_the_tag_turns_out_to_lack_it() {
         let files = [(file("a-1-0.conda", b"c"), Action::Keep)];
-        assert!(matches!(
-            steps(&files, None, false)[..],
-            [Step::Untouched(_)]
-        ));
-        assert!(matches!(steps(&files, None, true)[..], [Step::Fetch(_)]));
+        assert!(matches!(steps(&files, None)[..], [Step::Fetch(_)]));
     }
 
     #[test]
     fn a_file_only_looked_for_is_never_brought() {
         let files = [(file("a-1-0.conda", b"c"), Action::Check)];
-        assert!(matches!(steps(&files, None, true)[..], [Step::Absent(_)]));
+        assert!(matches!(steps(&files, None)[..], [Step::Absent(_)]));
     }
 }

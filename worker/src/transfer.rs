@@ -26,6 +26,9 @@ use crate::steps::{Step, steps};
 pub(crate) struct Settled {
     pub done: Vec<(String, FileOutcome)>,
     pub failed: Vec<(Wanted, TransferError)>,
+    /// What the task as a whole met: its manifest could not be read or put, or the host asks for
+    /// patience. Files neither done nor failed share its fate.
+    pub stopped: Option<TransferError>,
 }
 
 /// How much is known of the tag before the transfer.
@@ -60,25 +63,22 @@ struct AtHand {
 
 impl Transfer<'_> {
     /// Runs the task. `None`: the build is no longer wanted, nothing was named.
-    ///
-    /// # Errors
-    /// What concerns the task as a whole: its manifest could not be read or put, the host asks for
-    /// patience. Failures of single files are in [`Settled::failed`].
-    pub(crate) async fn run(
-        &self,
-        wanted: &impl StillWanted,
-    ) -> Result<Option<Settled>, TransferError> {
-        let existing = if self.knowledge.probe {
-            self.probe().await?
-        } else {
-            None
-        };
+    pub(crate) async fn run(&self, wanted: &impl StillWanted) -> Option<Settled> {
         let mut settled = Settled::default();
+        let existing = match self.knowledge.probe {
+            false => None,
+            true => match self.probe().await {
+                Ok(existing) => existing,
+                Err(error) => {
+                    settled.stopped = Some(error);
+                    return Some(settled);
+                }
+            },
+        };
         let mut transferred = Vec::new();
         let mut at_hand = AtHand::default();
-        for step in steps(self.files, existing.as_ref(), self.knowledge.probe) {
+        for step in steps(self.files, existing.as_ref()) {
             match step {
-                Step::Untouched(_) => {}
                 Step::Absent(wanted) => {
                     let file = wanted.file.as_str().to_owned();
                     settled
@@ -86,31 +86,35 @@ impl Transfer<'_> {
                         .push((wanted, TransferError::NotHeld { file }));
                 }
                 Step::Held(wanted, layer) => settled.done.push(done(&wanted, &layer)),
+                Step::Fetch(_) if settled.stopped.is_some() => {}
                 Step::Fetch(wanted) => match self
                     .bring(&wanted, existing.as_ref(), &transferred, &mut at_hand)
                     .await
                 {
                     Ok(file) => transferred.push((wanted, file)),
-                    Err(error) if concerns_all(&error) => return Err(error),
+                    Err(error) if concerns_all(&error) => settled.stopped = Some(error),
                     Err(error) => settled.failed.push((wanted, error)),
                 },
             }
         }
         if transferred.is_empty() {
-            return Ok(Some(settled));
+            return Some(settled);
         }
         fail_point::hit("before-manifest").await;
         if !wanted.still_wanted().await {
-            return Ok(None);
+            return None;
         }
-        self.name(&transferred, existing.as_ref(), &at_hand).await?;
+        if let Err(error) = self.name(&transferred, existing.as_ref(), &at_hand).await {
+            settled.stopped = Some(error);
+            return Some(settled);
+        }
         fail_point::hit("after-manifest").await;
         settled.done.extend(
             transferred
                 .iter()
                 .map(|(wanted, file)| done(wanted, &file.layer)),
         );
-        Ok(Some(settled))
+        Some(settled)
     }
 
     async fn probe(&self) -> Result<Option<Manifest>, TransferError> {

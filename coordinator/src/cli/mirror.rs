@@ -152,6 +152,7 @@ impl MirrorArgs {
     pub(crate) fn request(self) -> anyhow::Result<Request> {
         let base = base(&self.channel_base)?;
         let channel = Channel::parse(&self.channel, &base, self.rename.as_deref())?;
+        let natural = Channel::parse(&self.channel, &base, None);
         for name in &self.subdirs {
             anyhow::ensure!(
                 subdir::is_known(name),
@@ -173,6 +174,7 @@ impl MirrorArgs {
         subdirs.sort();
         subdirs.dedup();
         Ok(Request {
+            natural_name: natural.map_or_else(|_| channel.name.clone(), |natural| natural.name),
             channel,
             packages: self.packages,
             undistributable: self.undistributable,

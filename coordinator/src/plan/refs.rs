@@ -132,11 +132,14 @@ pub(crate) fn group(mut refs: Vec<FileRef>) -> Grouped {
             file.offset(),
         )
     });
-    refs.dedup_by_key(|file| (file.stem, file.packed & CONDA));
+    refs.dedup_by(|later, first| {
+        let same = later.stem == first.stem && later.archive() == first.archive();
+        same && later.listing() == Listing::Archive && first.listing() == Listing::Current
+    });
     let (mut work, mut idle) = (Vec::new(), Vec::new());
     let mut start = 0;
     for build in refs.chunk_by(|a, b| a.stem == b.stem) {
-        let len = u32::try_from(build.len()).expect("a build has two formats");
+        let len = u32::try_from(build.len()).expect("a build has a handful of files");
         let target = if build.iter().any(|file| file.is_work()) {
             &mut work
         } else {

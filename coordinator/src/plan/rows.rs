@@ -10,6 +10,7 @@ use mirror_channel::repodata::{
     Event, Limits, Record, RecordError, RepodataError, Scanner, Section,
 };
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// Records that are looked up in the ledger together.
 const BATCH: usize = 2048;
@@ -30,6 +31,7 @@ pub(crate) struct Row {
 pub(crate) struct Rows {
     batches: mpsc::Receiver<Result<Vec<Row>, RepodataError>>,
     base_url: Arc<OnceLock<String>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Rows {
@@ -39,14 +41,18 @@ impl Rows {
         let (sender, batches) = mpsc::channel(AHEAD);
         let base_url = Arc::new(OnceLock::new());
         let found = Arc::clone(&base_url);
-        tokio::task::spawn_blocking(move || {
+        let reader = tokio::task::spawn_blocking(move || {
             let end = read(&index, limits, &sender, &found);
             if let Err(error) = end {
                 // Nobody listens any more: the run was stopped.
                 let _ = sender.blocking_send(Err(error));
             }
         });
-        Ok(Self { batches, base_url })
+        Ok(Self {
+            batches,
+            base_url,
+            reader: Some(reader),
+        })
     }
 
     /// `info.base_url`, as far as the index was read: where the packages are, if not beside it (CEP 15).
@@ -56,7 +62,15 @@ impl Rows {
 
     /// The next batch; `None` at the end of the index.
     pub(crate) async fn next(&mut self) -> Option<Result<Vec<Row>, RepodataError>> {
-        self.batches.recv().await
+        let batch = self.batches.recv().await;
+        if batch.is_none()
+            && let Some(reader) = self.reader.take()
+            && let Err(panic) = reader.await
+        {
+            // A reader that gave up must not pass for the end of the index.
+            std::panic::resume_unwind(panic.into_panic());
+        }
+        batch
     }
 }
 

@@ -40,7 +40,11 @@ impl Plan {
                         of_build.last_mut().expect("it was just pushed")
                     }
                 };
-                task.files.push(task_file(file, &record));
+                // A channel may list a file twice (in `packages.conda` and `v3`): once is enough.
+                let name = record.file.as_str();
+                if !task.files.iter().any(|listed| listed.file == name) {
+                    task.files.push(task_file(file, &record));
+                }
             }
             tasks.extend(
                 of_build

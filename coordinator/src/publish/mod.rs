@@ -60,7 +60,8 @@ impl Publisher<'_> {
     /// # Errors
     /// When the index cannot be made or pushed, the lease is lost, or somebody else keeps publishing.
     pub(crate) async fn publish(&mut self) -> anyhow::Result<Published> {
-        for _ in 0..MAX_MERGES {
+        let mut merges = 0;
+        while merges < MAX_MERGES {
             let known = self.known_shards().await?;
             let dir = tempfile::tempdir_in(&self.run.scratch).context("make room for the index")?;
             let files = self.build(known, dir.path()).await?;
@@ -68,8 +69,7 @@ impl Publisher<'_> {
             let bytes = manifest.to_bytes();
             let digest = mirror_oci::Digest::of(&bytes);
             if self
-                .latest
-                .as_ref()
+                .believed()
                 .is_some_and(|latest| latest.digest == digest)
             {
                 self.confirm(&digest.to_string(), files.records).await?;
@@ -88,6 +88,7 @@ impl Publisher<'_> {
             push::index(self, &files).await?;
             fail_point::hit("before-latest").await;
             if !self.may_move_latest().await? {
+                merges += 1;
                 continue;
             }
             self.state.intended = Some(digest.to_string());
@@ -133,7 +134,7 @@ impl Publisher<'_> {
 
     /// The shards of the previous index, if that is one of ours: they need not be pushed again.
     async fn known_shards(&self) -> anyhow::Result<HashSet<[u8; 32]>> {
-        let previous = self.latest.as_ref().filter(|latest| latest.is_ours());
+        let previous = self.believed();
         let layer =
             previous.and_then(|latest| latest.manifest.as_ref()?.layer(layout::SHARD_INDEX));
         let Some(layer) = layer else {
@@ -156,6 +157,13 @@ impl Publisher<'_> {
             tracing::warn!(%error, "cannot read the previous shard index; all shards are pushed");
             HashSet::new()
         }))
+    }
+
+    /// The publication that was last seen, if it is one of ours and what it lists was found.
+    fn believed(&self) -> Option<&Latest> {
+        let latest = self.latest.as_ref().filter(|latest| latest.is_ours())?;
+        let digest = latest.digest.to_string();
+        (self.state.disbelieved.as_ref() != Some(&digest)).then_some(latest)
     }
 
     /// Records of our own last publication, if there is one.
@@ -204,6 +212,7 @@ impl Publisher<'_> {
     }
 
     async fn confirm(&mut self, digest: &str, records: u64) -> anyhow::Result<()> {
+        self.state.disbelieved = None;
         self.state.intended = Some(digest.to_owned());
         self.state.confirmed = Some(digest.to_owned());
         self.state.records = records;

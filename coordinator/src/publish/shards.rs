@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -29,10 +30,19 @@ pub(super) async fn push(
 ) -> Result<(), DestinationError> {
     let (destination, repository) = (publisher.destination, publisher.layout.shards_repository());
     let mut new: Vec<&NewShard> = files.shards.new.iter().collect();
+    let mut presence = Presence::Absent;
     if new.len() >= WORTH_ASKING {
-        let tags = patiently(|| destination.tags(&repository)).await?;
-        let tags: HashSet<String> = tags.into_iter().collect();
-        new.retain(|shard| !tags.contains(&Digest::from_sha256(shard.sha256).hex()));
+        match patiently(|| destination.tags(&repository)).await {
+            Ok(tags) => {
+                let tags: HashSet<String> = tags.into_iter().collect();
+                new.retain(|shard| !tags.contains(&Digest::from_sha256(shard.sha256).hex()));
+            }
+            // The list only saves work, and nothing makes it shorter: too long a one is no failure.
+            Err(error) => {
+                tracing::warn!(repository, %error, "cannot list the shards there; all new ones are pushed");
+                presence = Presence::Unknown;
+            }
+        }
     }
     let total = files.shards.total;
     tracing::debug!(subdir = publisher.subdir, new = new.len(), total, "shards");
@@ -41,13 +51,11 @@ pub(super) async fn push(
     }
     let pack = Arc::new(files.shards.pack.path.clone());
     for chunk in new.chunks(TOGETHER) {
-        let first_try = std::sync::atomic::AtomicBool::new(true);
+        let again = AtomicBool::new(false);
         patiently(|| {
-            let first = first_try.swap(false, std::sync::atomic::Ordering::Relaxed);
-            let presence = if first {
-                Presence::Absent
-            } else {
-                Presence::Unknown
+            let presence = match again.swap(true, Ordering::Relaxed) {
+                true => Presence::Unknown,
+                false => presence,
             };
             push_chunk(publisher, &repository, &pack, chunk, presence)
         })

@@ -10,7 +10,6 @@ use mirror_runtime::clock;
 use super::Sync;
 use crate::patience::patiently;
 use crate::plan::{self, Latest, Trust};
-use crate::publish::published;
 
 impl Sync<'_> {
     /// The index manifest that the destination has now.
@@ -85,7 +84,11 @@ impl Sync<'_> {
             subdir = self.subdir,
             "the published index was written by another program; each file it lists is looked for before it is replaced"
         );
-        match published(latest, &self.layout, destination, &self.run.scratch).await? {
+        let index = self
+            .run
+            .published(latest, &self.layout, destination)
+            .await?;
+        match index {
             Some(index) => plan::listed(index.path()).await,
             None => Ok(HashSet::new()),
         }

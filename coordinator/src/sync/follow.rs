@@ -74,7 +74,9 @@ impl<'a> Follow<'a> {
                 async move {
                     let mut task: Task = task?;
                     if let Some(tags) = tags {
-                        task.probe = tags.has(&task).await?;
+                        // A file to keep is kept by its layer, which has to be read.
+                        let keeps = task.files.iter().any(|file| file.action == Action::Keep);
+                        task.probe = keeps || tags.may_have(&task).await;
                     }
                     anyhow::Ok(task)
                 }
@@ -110,7 +112,6 @@ impl<'a> Follow<'a> {
                 biased;
                 () = self.run.shutdown.requested() => return Ok(Followed::Interrupted),
                 _ = poll.tick() => self.collect(summary).await?,
-                () = tokio::time::sleep_until(until) => return Ok(Followed::TimeToPublish),
                 task = self.tasks.next(), if !self.exhausted && self.window.len() < WINDOW => match task {
                     None => self.exhausted = true,
                     Some(task) => {
@@ -120,6 +121,8 @@ impl<'a> Follow<'a> {
                         self.window.insert(task.stem(), task);
                     }
                 },
+                // Last: however often it is time to publish, there must be something to publish.
+                () = tokio::time::sleep_until(until) => return Ok(Followed::TimeToPublish),
             }
         }
     }
@@ -154,7 +157,14 @@ impl<'a> Follow<'a> {
                     .is_some_and(|recorded| recorded.settles(self.plan, &wanted, probe))
             });
             if settled {
-                self.window.remove(&stem);
+                let task = self.window.remove(&stem);
+                for file in task.iter().flat_map(|task| &task.files) {
+                    if file.action == Action::Keep {
+                        let mut entry = Entry::new(&subdir, &file.file, Verdict::Held);
+                        entry.bytes = file.size;
+                        self.run.report.add(&entry)?;
+                    }
+                }
                 for (file, recorded) in files {
                     self.settled(
                         &subdir,

@@ -12,14 +12,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use mirror_channel::repodata::Limits;
-use mirror_channel::source::IndexFile;
+use mirror_channel::source::{IndexFile, SourceError};
 use mirror_channel::subdir::NOARCH;
 use mirror_ledger::{LeaseGrant, SubdirState};
 use mirror_oci::layout::SubdirLayout;
-use mirror_runtime::clock;
+use mirror_runtime::{Disposed, Disposition, clock};
 
 use crate::error::RunError;
-use crate::plan::{self, Inputs, Trust};
+use crate::plan::{self, Inputs, Totals, Trust};
 use crate::publish::Publisher;
 use crate::run::Run;
 use crate::summary::{Publication, SubdirSummary};
@@ -51,23 +51,40 @@ impl<'a> Sync<'a> {
         })
     }
 
-    /// Runs it. `None`: the channel does not serve this subdir.
+    /// Runs it. `others_served`: whether the channel serves another subdir. `None`: it does not serve
+    /// this one.
     ///
     /// # Errors
     /// When the run cannot go on; failures of single files are in the summary.
-    pub(crate) async fn run(self) -> anyhow::Result<Option<SubdirSummary>> {
+    pub(crate) async fn run(self, others_served: bool) -> anyhow::Result<Option<SubdirSummary>> {
         let state = self.run.ledger.subdir_state(self.subdir).await?;
         let condition = state.as_ref().and_then(|state| self.condition(state));
-        let answer = fetch(self.run, self.subdir, IndexFile::Current, condition).await?;
-        if matches!(answer, Upstream::Missing) && self.subdir != NOARCH {
-            return match self.run.options.subdirs.is_empty() {
-                true => Ok(None),
-                false => Err(anyhow::anyhow!(
-                    "channel {} does not serve subdir `{}`",
-                    self.run.channel.display(),
-                    self.subdir
-                )),
-            };
+        let fetched = fetch(self.run, self.subdir, IndexFile::Current, condition);
+        let Some(fetched) = self.run.unless_stopped(fetched).await else {
+            return Ok(None);
+        };
+        let chosen = !self.run.options.subdirs.is_empty();
+        let never_seen = state.is_none() && !chosen;
+        let may_be_absent = never_seen && (others_served || self.subdir != NOARCH);
+        let answer = match fetched {
+            // A store that lists nothing answers 403 for what is not there. What was there is denied.
+            Err(error) if is_denied(&error) && may_be_absent => {
+                tracing::debug!(subdir = self.subdir, "denied, taken for absent: {error:#}");
+                Upstream::Missing
+            }
+            fetched => fetched?,
+        };
+        if matches!(answer, Upstream::Missing) {
+            let channel = self.run.channel.display();
+            let subdir = self.subdir;
+            match (subdir, chosen) {
+                (NOARCH, _) if others_served || state.is_some() => {}
+                (NOARCH, _) => {
+                    anyhow::bail!("nothing is served at {channel}; is the channel spelled right?")
+                }
+                (_, true) => anyhow::bail!("channel {channel} does not serve subdir `{subdir}`"),
+                (_, false) => return Ok(None),
+            }
         }
         if self.run.options.dry_run {
             return self.plan_and_publish(state, answer).await.map(Some);
@@ -101,20 +118,8 @@ impl<'a> Sync<'a> {
     async fn keep_lease(&self) -> anyhow::Error {
         loop {
             tokio::time::sleep(LEASE / 3).await;
-            match self
-                .run
-                .ledger
-                .renew_lease(self.subdir, &self.run.name, LEASE)
-                .await
-            {
-                Ok(true) => {}
-                Ok(false) => {
-                    return RunError::LeaseLost {
-                        subdir: self.subdir.to_owned(),
-                    }
-                    .into();
-                }
-                Err(error) => return error.into(),
+            if let Err(error) = self.run.confirm_lease(self.subdir).await {
+                return error;
             }
         }
     }
@@ -152,10 +157,14 @@ impl<'a> Sync<'a> {
             answer => answer,
         };
         let upstream = upstream.or_empty(self.subdir, &self.run.scratch)?;
-        let archive = fetch(self.run, self.subdir, IndexFile::FromPackages, None)
-            .await?
-            .into_index();
+        let archive = self.archive_listing().await?;
 
+        if let (Trust::Emptied, Some(destination), false) =
+            (trust, &self.run.destination, self.run.options.dry_run)
+        {
+            // To someone who is not logged in a private registry looks empty.
+            self.may_push(destination, &Totals::default()).await?;
+        }
         let mut state = state.unwrap_or_default();
         let number = self.begin(&mut state, trust, latest.as_ref()).await?;
         let mut listed = HashSet::new();
@@ -195,7 +204,7 @@ impl<'a> Sync<'a> {
         };
         let plan = Arc::new(plan?);
         let mut summary = SubdirSummary::planned(self.subdir, &plan.totals);
-        self.report_idle(&plan)?;
+        self.report_idle(&plan).await?;
         let resting = plan.totals.resting_due_ms;
         let Some(destination) = self
             .run
@@ -247,6 +256,24 @@ impl<'a> Sync<'a> {
         Ok(summary)
     }
 
+    /// `repodata_from_packages.json`, which few channels have. Some hosts answer oddly for what is not
+    /// there; only what may pass by itself stops the run.
+    async fn archive_listing(&self) -> anyhow::Result<Option<index::Index>> {
+        match fetch(self.run, self.subdir, IndexFile::FromPackages, None).await {
+            Ok(answer) => Ok(answer.into_index()),
+            Err(error) => match error
+                .downcast_ref::<SourceError>()
+                .map(Disposed::disposition)
+            {
+                Some(Disposition::Denied | Disposition::Permanent) => {
+                    tracing::debug!(subdir = self.subdir, "no list of archived files: {error:#}");
+                    Ok(None)
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
     fn unchanged(&self, state: Option<&SubdirState>) -> SubdirSummary {
         SubdirSummary {
             subdir: self.subdir.to_owned(),
@@ -258,4 +285,9 @@ impl<'a> Sync<'a> {
             ..SubdirSummary::default()
         }
     }
+}
+
+fn is_denied(error: &anyhow::Error) -> bool {
+    let source = error.downcast_ref::<SourceError>();
+    source.is_some_and(|error| error.disposition() == Disposition::Denied)
 }

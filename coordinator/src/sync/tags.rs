@@ -35,26 +35,28 @@ impl<'a> Tags<'a> {
         }
     }
 
-    /// Whether the tag of the task's build exists.
-    ///
-    /// # Errors
-    /// When the registry cannot be asked.
-    pub(crate) async fn has(&self, task: &Task) -> Result<bool, DestinationError> {
+    /// Whether the tag of the task's build may exist. A repository that cannot be asked may have it:
+    /// the worker looks then, and has more patience.
+    pub(crate) async fn may_have(&self, task: &Task) -> bool {
         let file = task
             .files
             .first()
             .and_then(|file| file.file.parse::<FileName>().ok());
         let Some(place) = file.and_then(|file| self.layout.package(&file).ok()) else {
-            return Ok(true);
+            return true;
         };
         let listed = self.slot(&place.repository);
-        let tags = listed
-            .get_or_try_init(|| async {
-                let tags = patiently(|| self.destination.tags(&place.repository)).await?;
-                Ok::<_, DestinationError>(tags.into_iter().collect())
-            })
-            .await?;
-        Ok(tags.contains(&place.tag))
+        let tags = listed.get_or_try_init(|| async {
+            let tags = patiently(|| self.destination.tags(&place.repository)).await?;
+            Ok::<_, DestinationError>(tags.into_iter().collect::<HashSet<_>>())
+        });
+        match tags.await {
+            Ok(tags) => tags.contains(&place.tag),
+            Err(error) => {
+                tracing::debug!(repository = place.repository, %error, "cannot list tags");
+                true
+            }
+        }
     }
 
     fn slot(&self, repository: &str) -> Listed {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mirror_oci::Destination;
+use mirror_oci::{Destination, DestinationError};
 use mirror_runtime::{Disposed as _, Disposition};
 use tokio::time::Instant;
 
@@ -18,24 +18,30 @@ use crate::report::{Entry, Verdict};
 use crate::summary::{Publication, SubdirSummary};
 
 impl Sync<'_> {
-    /// Reports what there is nothing to do for.
-    pub(super) fn report_idle(&self, plan: &Plan) -> anyhow::Result<()> {
+    /// Reports what there is nothing to do for. Reads each record again, on a thread of its own: the
+    /// lease must be renewed meanwhile.
+    pub(super) async fn report_idle(&self, plan: &Arc<Plan>) -> anyhow::Result<()> {
         if !self.run.report.is_wanted() {
             return Ok(());
         }
-        for files in plan.idle() {
-            for (fate, record) in files? {
-                let verdict = match fate {
-                    Fate::Keep => Verdict::Held,
-                    Fate::Rest => Verdict::Resting,
-                    Fate::Transfer | Fate::Check => continue,
-                };
-                let mut entry = Entry::new(self.subdir, record.file.as_str(), verdict);
-                entry.bytes = record.size;
-                self.run.report.add(&entry)?;
+        let (plan, report) = (Arc::clone(plan), Arc::clone(&self.run.report));
+        let subdir = self.subdir.to_owned();
+        let reading = tokio::task::spawn_blocking(move || {
+            for files in plan.idle() {
+                for (fate, record) in files? {
+                    let verdict = match fate {
+                        Fate::Keep => Verdict::Held,
+                        Fate::Rest => Verdict::Resting,
+                        Fate::Transfer | Fate::Check => continue,
+                    };
+                    let mut entry = Entry::new(&subdir, record.file.as_str(), verdict);
+                    entry.bytes = record.size;
+                    report.add(&entry)?;
+                }
             }
-        }
-        Ok(())
+            anyhow::Ok(())
+        });
+        reading.await?
     }
 
     /// Brings the plan's builds to outcomes. `None`: a stop was asked for. Otherwise when the
@@ -68,8 +74,13 @@ impl Sync<'_> {
         let tags = (!plan.probe).then(|| Tags::new(destination, &self.layout));
         let mut follow = Follow::new(self.run, plan, Arc::new(template), tags);
         loop {
-            // Over a foreign index nothing is published before all it lists was looked for.
-            let span = match trust.is_foreign() {
+            // Over an index that is not believed nothing is published before all it lists was looked for.
+            let digest = publisher
+                .latest
+                .as_ref()
+                .map(|latest| latest.digest.to_string());
+            let disbelieved = digest.is_some() && publisher.state.disbelieved == digest;
+            let span = match trust.is_foreign() || disbelieved {
                 true => Duration::from_secs(u64::from(u32::MAX)),
                 false => self.run.options.publish_every,
             };
@@ -82,7 +93,13 @@ impl Sync<'_> {
                     .unless_stopped(self.publish(publisher, summary))
                     .await
                 {
-                    Some(published) => published.map(drop)?,
+                    Some(Ok(_)) => {}
+                    // What is in the way may pass until the next time; the fill goes on.
+                    Some(Err(error)) if !is_final(&error) => {
+                        let subdir = self.subdir;
+                        tracing::warn!(subdir, "cannot publish what is held so far: {error:#}");
+                    }
+                    Some(Err(error)) => return Err(error),
                     None => return Ok(None),
                 },
             }
@@ -135,4 +152,10 @@ impl Sync<'_> {
             }
         })
     }
+}
+
+/// Whether a failed publication means that later ones will fail too.
+fn is_final(error: &anyhow::Error) -> bool {
+    let denied = |error: &DestinationError| error.disposition() == Disposition::Denied;
+    error.is::<RunError>() || error.downcast_ref().is_some_and(denied)
 }

@@ -100,6 +100,7 @@ mod tests {
             Just(FailureKind::Denied),
             Just(FailureKind::Permanent),
             Just(FailureKind::Local),
+            Just(FailureKind::Absent),
         ];
         let failed = (kind, any::<(String, u32, u64, Option<[u8; 32]>)>());
         prop_oneof![
@@ -160,6 +161,9 @@ mod tests {
         };
         let outcome = FileOutcome::Failed(failure);
         assert_eq!(decode(&bytes).unwrap(), Recorded { plan: 4, outcome });
+
+        let kind = serde_json::to_string(&FailureKind::Absent).unwrap();
+        assert_eq!(kind, r#""absent""#);
     }
 
     #[test]

@@ -31,11 +31,13 @@ pub trait Outcomes: Send + Sync + fmt::Debug {
         files: &[String],
     ) -> Result<Vec<Option<Recorded>>, LedgerError>;
 
-    /// Writes the outcomes of a build and releases the worker's claim on it, both or neither.
+    /// Writes the outcomes of a build and releases the worker's claim on it, both or neither. Where
+    /// the same plan has the very file done already, a failure of it is not written.
     async fn settle(&self, settlement: Settlement) -> Result<Settled, LedgerError>;
 
     /// Writes outcomes that need no claim (found in a registry, decided by the planner), except
-    /// over those of a higher plan. Returns how many were written. One call may be written in
+    /// over those of a higher plan, or a failure over the same plan's done file. Returns how many
+    /// were written. One call may be written in
     /// several steps.
     async fn adopt(
         &self,
@@ -71,6 +73,9 @@ pub struct Settlement {
     /// Whether every file of the build has its outcome now: attempts and the mark of an
     /// interruption are forgotten. Otherwise they stay for the build's next claim.
     pub finished: bool,
+    /// Whether the try counts as one of the build's attempts; says something only where the build
+    /// is not finished. Who gives a try back must see to it that the next one probes.
+    pub counted: bool,
 }
 
 /// What became of a [`Settlement`].

@@ -55,6 +55,8 @@ pub enum FailureKind {
     Permanent,
     /// This machine was at fault (disk, permissions).
     Local,
+    /// It was only looked for, and the destination does not hold it.
+    Absent,
 }
 
 /// The text of an error, at most [`Cause::MAX`] bytes.
@@ -119,11 +121,19 @@ impl FileOutcome {
 }
 
 impl Recorded {
-    /// Whether an outcome of `new_plan` may replace this one: a lower number never overwrites a
-    /// higher.
+    /// Whether `new`, an outcome of `new_plan`, may replace this one: a lower number never
+    /// overwrites a higher, and within a plan a failure never overwrites the file it is about. What
+    /// one try brought is there, whatever a later try of the build met.
     #[must_use]
-    pub fn yields_to(&self, new_plan: u64) -> bool {
-        new_plan >= self.plan
+    pub fn yields_to(&self, new_plan: u64, new: &FileOutcome) -> bool {
+        match (&self.outcome, new) {
+            (FileOutcome::Done { sha256, .. }, FileOutcome::Failed(failure))
+                if new_plan == self.plan =>
+            {
+                failure.sha256.is_some_and(|wanted| wanted != *sha256)
+            }
+            _ => new_plan >= self.plan,
+        }
     }
 
     /// Whether this outcome settles a task of plan `task_plan` for the file `wanted`: its number is
@@ -137,22 +147,25 @@ impl Recorded {
 
 impl Failure {
     /// When a new run may try again, if the channel still asks for the same file. Denials and local
-    /// errors are tried at once: they are mended outside.
+    /// errors are tried at once: they are mended outside. So is what nobody has tried to bring yet.
     #[must_use]
     pub fn due_at_ms(&self) -> u64 {
         match self.kind {
-            FailureKind::Denied | FailureKind::Local => self.at_ms,
+            FailureKind::Denied | FailureKind::Local | FailureKind::Absent => self.at_ms,
             FailureKind::Retry | FailureKind::Permanent => {
                 self.at_ms.saturating_add(RETRY_AFTER_MS)
             }
         }
     }
 
-    /// Whether a new run tries again now: always for denials and local errors, when the channel's
-    /// sha256 has changed, when the user says so, and else after [`RETRY_AFTER_MS`].
+    /// Whether a new run tries again now: always for denials, local errors and files that were only
+    /// looked for, when the channel's sha256 has changed, when the user says so, and else after [`RETRY_AFTER_MS`].
     #[must_use]
     pub fn due(&self, now_ms: u64, wanted_sha256: Option<&[u8; 32]>, retry_failed: bool) -> bool {
-        let at_once = matches!(self.kind, FailureKind::Denied | FailureKind::Local);
+        let at_once = matches!(
+            self.kind,
+            FailureKind::Denied | FailureKind::Local | FailureKind::Absent
+        );
         at_once
             || retry_failed
             || self.sha256.as_ref() != wanted_sha256

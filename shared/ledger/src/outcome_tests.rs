@@ -79,8 +79,8 @@ fn a_failure_rests_for_an_hour() {
 }
 
 #[test]
-fn denials_and_local_errors_are_always_due() {
-    for kind in [FailureKind::Denied, FailureKind::Local] {
+fn denials_local_errors_and_files_only_looked_for_are_always_due() {
+    for kind in [FailureKind::Denied, FailureKind::Local, FailureKind::Absent] {
         assert!(failure(kind).due(0, Some(&A), false));
         assert_eq!(failure(kind).due_at_ms(), 1_000_000);
     }
@@ -96,6 +96,7 @@ fn a_long_cause_is_cut_between_characters() {
 proptest! {
     #[test]
     fn a_lower_number_never_overwrites_a_higher(old: u64, new: u64) {
-        prop_assert_eq!(done(old, None).yields_to(new), new >= old);
+        let outcome = done(new, None).outcome;
+        prop_assert_eq!(done(old, None).yields_to(new, &outcome), new >= old);
     }
 }

@@ -63,7 +63,7 @@ async fn a_build_that_kills_its_workers_is_given_up_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_task_whose_names_have_no_place_is_dropped_without_a_claim() {
+async fn the_files_of_a_task_whose_names_have_no_place_fail_for_good() {
     let bench = Bench::with_folder();
     let zlib = bench.make(&PackageSpec::new("zlib", "1.3.1", "h0_1"));
     let other = bench.make(&PackageSpec::new("other", "1", "0"));
@@ -73,11 +73,21 @@ async fn a_task_whose_names_have_no_place_is_dropped_without_a_claim() {
     foreign.files.extend(bench.task(PLAN, &[&other]).files);
     let mut empty = bench.task(PLAN, &[&zlib]);
     empty.files.clear();
-    for task in [capitals, foreign, empty] {
+    for task in [capitals, empty] {
         bench.queue.publish(task).await.unwrap();
     }
     bench.work_off(8).await;
-    assert_eq!(bench.outcome(&zlib).await, None);
+    let failure = bench.failure(&zlib).await;
+    assert_eq!(failure.kind, FailureKind::Permanent);
+    let cause = failure.cause.to_string();
+    assert!(cause.contains("no place in a registry"), "{cause}");
     assert_eq!(bench.outcome(&other).await, None);
+
+    foreign.files[0].action = Action::Keep;
+    foreign.plan = PLAN + 1;
+    bench.queue.publish(foreign).await.unwrap();
+    bench.work_off(8).await;
+    assert_eq!(bench.failure(&other).await.kind, FailureKind::Permanent);
+    assert_eq!(bench.failure(&zlib).await, failure, "it is to be kept");
     assert_eq!(bench.activity.downloaded(), 0);
 }

@@ -7,7 +7,7 @@ use mirror_kit::fake_registry::Kind::{ManifestGet, ManifestPut, UploadPost};
 use mirror_kit::fake_registry::{FakeRegistry, Fault, When};
 use mirror_kit::package::{Format, MadePackage, PackageSpec};
 use mirror_ledger::{Claim, FailureKind};
-use mirror_queue::TaskQueue as _;
+use mirror_queue::{Action, TaskQueue as _};
 use mirror_worker::WorkerError;
 use url::Url;
 
@@ -242,4 +242,97 @@ async fn tries_are_counted_up_to_the_limit_and_the_cause_is_kept() {
     assert_eq!((failure.kind, failure.attempts), (FailureKind::Retry, 3));
     let cause = failure.cause.to_string();
     assert!(cause.contains("the disk is full"), "{cause}");
+}
+
+#[tokio::test]
+async fn a_file_done_stays_done_when_a_later_try_fails_as_a_whole() {
+    let fake = FakeRegistry::start();
+    let bench = Bench::with_registry(&fake);
+    let (conda, tar_bz2) = both(&bench);
+    damage(&bench, &tar_bz2);
+    bench.publish(PLAN, &[&conda, &tar_bz2]).await;
+    bench
+        .work_until(8, |depth| depth.delayed == 1)
+        .await
+        .unwrap();
+    assert!(bench.is_done(&conda).await);
+
+    fake.fault(When::kind(ManifestGet), Fault::denied());
+    bench.work_off(8).await;
+    assert!(bench.is_done(&conda).await);
+    assert_eq!(bench.failure(&tar_bz2).await.kind, FailureKind::Denied);
+}
+
+#[tokio::test]
+async fn a_file_found_at_its_tag_is_done_though_the_manifest_of_the_other_is_refused() {
+    let fake = FakeRegistry::start();
+    let bench = Bench::with_registry(&fake);
+    let (conda, tar_bz2) = both(&bench);
+    bench.publish(PLAN, &[&conda]).await;
+    bench.work_off(8).await;
+
+    fake.fault(When::kind(ManifestPut), Fault::denied());
+    let mut task = bench.task(PLAN + 1, &[&conda, &tar_bz2]);
+    task.probe = true;
+    bench.queue.publish(task).await.unwrap();
+    bench.work_off(8).await;
+    assert!(bench.is_done(&conda).await);
+    assert_eq!(bench.failure(&tar_bz2).await.kind, FailureKind::Denied);
+}
+
+#[tokio::test]
+async fn a_throttled_second_file_does_not_undo_the_first() {
+    let mut bench = Bench::with_folder();
+    let (conda, tar_bz2) = both(&bench);
+    let channel = FakeChannel::start(bench.dir.path().join("channel"))
+        .await
+        .unwrap();
+    bench.source = Url::parse(&channel.url_of(&format!("{SUBDIR}/"))).unwrap();
+    let wait = ChannelFault::too_many_requests("3600");
+    channel.fault(&tar_bz2.file_name, wait, Times::Always);
+    let task = bench.publish(PLAN, &[&conda, &tar_bz2]).await;
+    bench
+        .work_until(8, |depth| depth.delayed == 1)
+        .await
+        .unwrap();
+    assert!(bench.is_done(&conda).await);
+    assert!(bench.holds(&conda).await);
+    assert_eq!(bench.outcome(&tar_bz2).await, None);
+    let claim = bench.claim(&task, PLAN, Duration::ZERO).await;
+    let uncounted = Claim::Granted {
+        attempt: 1,
+        interrupted: false,
+    };
+    assert_eq!(claim, uncounted);
+}
+
+#[tokio::test]
+async fn a_file_to_keep_stays_named_though_nobody_asked_for_a_probe() {
+    let bench = Bench::with_folder();
+    let (conda, tar_bz2) = both(&bench);
+    bench.publish(PLAN, &[&tar_bz2]).await;
+    bench.work_off(8).await;
+
+    let mut task = bench.task(PLAN + 1, &[&conda, &tar_bz2]);
+    task.files[1].action = Action::Keep;
+    assert!(!task.probe);
+    bench.queue.publish(task).await.unwrap();
+    bench.work_off(8).await;
+    assert!(bench.holds(&conda).await);
+    assert!(bench.holds(&tar_bz2).await);
+    assert_eq!(bench.activity.downloaded(), conda.size + tar_bz2.size);
+}
+
+#[tokio::test]
+async fn a_file_only_looked_for_and_not_there_is_absent_and_not_brought() {
+    let bench = Bench::with_folder();
+    let zlib = bench.make(&PackageSpec::new("zlib", "1.3.1", "h0_1"));
+    let mut task = bench.task(PLAN, &[&zlib]);
+    task.files[0].action = Action::Check;
+    bench.queue.publish(task).await.unwrap();
+    bench.work_off(8).await;
+    let failure = bench.failure(&zlib).await;
+    assert_eq!(failure.kind, FailureKind::Absent);
+    assert!(failure.due(failure.at_ms, failure.sha256.as_ref(), false));
+    assert_eq!(bench.activity.downloaded(), 0);
 }

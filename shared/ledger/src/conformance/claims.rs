@@ -129,6 +129,24 @@ pub async fn settling_a_part_of_a_build_keeps_its_attempts(ledger: Arc<dyn Ledge
     assert_eq!(claim(&*ledger, 5, "x", LONG).await, granted(2));
 }
 
+/// The host asked for patience after the first of two files: no try was lost, and what came before
+/// it still counts.
+pub async fn settling_a_part_uncounted_gives_the_attempt_back(ledger: Arc<dyn Ledger>) {
+    let part = |counted| Settlement {
+        finished: false,
+        counted,
+        ..settlement(5, &[("a-1-0.conda", done(1))])
+    };
+    claim(&*ledger, 5, "w", LONG).await;
+    ledger.settle(part(false)).await.unwrap();
+    assert!(!is_claimed(&*ledger).await);
+    assert_eq!(claim(&*ledger, 5, "w", LONG).await, granted(1));
+    ledger.settle(part(true)).await.unwrap();
+    assert_eq!(claim(&*ledger, 5, "w", LONG).await, granted(2));
+    ledger.settle(part(false)).await.unwrap();
+    assert_eq!(claim(&*ledger, 5, "w", LONG).await, granted(2));
+}
+
 /// A worker whose claim was lost still writes what it did, and does not disturb the next one.
 pub async fn settling_leaves_the_live_claim_of_another(ledger: Arc<dyn Ledger>) {
     claim(&*ledger, 5, "w", SHORT).await;

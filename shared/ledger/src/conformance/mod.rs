@@ -32,6 +32,7 @@ macro_rules! ledger_conformance {
             subdirs_do_not_mix,
             a_lower_plan_never_overwrites_a_higher_and_writes_nothing,
             the_same_plan_may_overwrite,
+            a_failure_never_overwrites_the_same_file_done_under_its_plan,
             a_settlement_below_the_plan_of_a_claim_is_superseded,
             a_superseded_settlement_releases_the_claim,
             adopting_keeps_outcomes_of_higher_plans,
@@ -50,6 +51,7 @@ macro_rules! ledger_conformance {
             a_claim_below_the_plan_of_another_is_superseded,
             finishing_a_build_forgets_its_attempts,
             settling_a_part_of_a_build_keeps_its_attempts,
+            settling_a_part_uncounted_gives_the_attempt_back,
             settling_leaves_the_live_claim_of_another,
             a_renewed_claim_lives_on,
             a_renewal_makes_a_lost_claim_again,
@@ -115,6 +117,7 @@ pub fn settlement(plan: u64, files: &[(&str, FileOutcome)]) -> Settlement {
             .map(|(file, outcome)| ((*file).to_owned(), outcome.clone()))
             .collect(),
         finished: true,
+        counted: true,
     }
 }
 

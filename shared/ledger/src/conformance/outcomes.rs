@@ -8,7 +8,7 @@ use mirror_runtime::clock;
 
 use super::{LONG, claim, done, failed, granted, settlement, texts};
 use crate::ledger::{Claim, Ledger, Settled};
-use crate::outcome::{FileOutcome, Recorded};
+use crate::outcome::{Failure, FileOutcome, Recorded};
 use crate::subdir_state::SubdirState;
 
 async fn outcome(ledger: &dyn Ledger, file: &str) -> Option<(u64, FileOutcome)> {
@@ -86,6 +86,39 @@ pub async fn the_same_plan_may_overwrite(ledger: Arc<dyn Ledger>) {
         assert_eq!(settled, Settled::Accepted);
     }
     assert_eq!(outcome(&*ledger, "a-1-0.conda").await, Some((8, done(1))));
+}
+
+/// What one try brought stays done when a later try of the build fails as a whole; the rest of the
+/// settlement is written.
+pub async fn a_failure_never_overwrites_the_same_file_done_under_its_plan(ledger: Arc<dyn Ledger>) {
+    let no_sha256 = match failed() {
+        FileOutcome::Failed(failure) => FileOutcome::Failed(Failure {
+            sha256: None,
+            ..failure
+        }),
+        done => done,
+    };
+    // `failed` is about the file that `done(9)` is.
+    let first = [("same", done(9)), ("md5", done(1)), ("other", done(1))];
+    ledger.settle(settlement(8, &first)).await.unwrap();
+    let later = [
+        ("same", failed()),
+        ("md5", no_sha256.clone()),
+        ("other", failed()),
+        ("new", failed()),
+    ];
+    let settled = ledger.settle(settlement(8, &later)).await.unwrap();
+    assert_eq!(settled, Settled::Accepted);
+    assert_eq!(outcome(&*ledger, "same").await, Some((8, done(9))));
+    assert_eq!(outcome(&*ledger, "md5").await, Some((8, done(1))));
+    assert_eq!(outcome(&*ledger, "other").await, Some((8, failed())));
+    assert_eq!(outcome(&*ledger, "new").await, Some((8, failed())));
+
+    let same = vec![("same".to_owned(), failed())];
+    assert_eq!(ledger.adopt("linux-64", 8, same).await.unwrap(), 0);
+    let later = [("same", failed())];
+    ledger.settle(settlement(9, &later)).await.unwrap();
+    assert_eq!(outcome(&*ledger, "same").await, Some((9, failed())));
 }
 
 /// A later plan's worker is at it and may have written its manifest already.

@@ -21,6 +21,7 @@ impl Tables<'_> {
             plan,
             files,
             finished,
+            counted,
         } = settlement;
         let row = self.build(&subdir, &stem)?;
         let actor = Actor {
@@ -28,17 +29,25 @@ impl Tables<'_> {
             worker: &worker,
         };
         let mut highest = row.as_ref().map_or(0, build_row::BuildRow::plan);
-        for (file, _) in &files {
-            let recorded = self.outcome(&subdir, file)?;
-            highest = highest.max(recorded.map_or(0, |recorded| recorded.plan));
+        let mut written = Vec::with_capacity(files.len());
+        for (file, outcome) in files {
+            let recorded = self.outcome(&subdir, &file)?;
+            highest = highest.max(recorded.as_ref().map_or(0, |recorded| recorded.plan));
+            if recorded.is_none_or(|recorded| recorded.yields_to(plan, &outcome)) {
+                written.push((file, outcome));
+            }
         }
         if highest > plan {
             let change = build_row::release(row, actor, true);
             self.change(&subdir, &stem, change)?;
             return Ok(Settled::Superseded { by: highest });
         }
-        self.put_outcomes(&subdir, plan, files)?;
-        let change = build_row::settle(row, actor, finished, clock::now_ms());
+        self.put_outcomes(&subdir, plan, written)?;
+        let change = if finished || counted {
+            build_row::settle(row, actor, finished, clock::now_ms())
+        } else {
+            build_row::release(row, actor, false)
+        };
         self.change(&subdir, &stem, change)?;
         Ok(Settled::Accepted)
     }
@@ -52,7 +61,7 @@ impl Tables<'_> {
         let mut adopted = Vec::with_capacity(outcomes.len());
         for (file, outcome) in outcomes {
             let recorded = self.outcome(subdir, &file)?;
-            if recorded.is_none_or(|recorded| recorded.yields_to(plan)) {
+            if recorded.is_none_or(|recorded| recorded.yields_to(plan, &outcome)) {
                 adopted.push((file, outcome));
             }
         }

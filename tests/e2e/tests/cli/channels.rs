@@ -4,7 +4,7 @@ use std::path::Path;
 
 use mirror_e2e::mirror::Report;
 use mirror_e2e::stage::{NAMESPACE, Stage};
-use mirror_kit::fake_channel::FakeChannel;
+use mirror_kit::fake_channel::{FakeChannel, Fault, Times};
 use mirror_kit::process::Run;
 use serde_json::Value;
 
@@ -192,4 +192,36 @@ async fn user_is_short_for_that_name_at_ghcr_io() {
         "{error}"
     );
     assert_ne!(summary["subdirs"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_channel_that_is_not_there_does_not_become_an_empty_mirror() {
+    let stage = Stage::registry(four_packages).await;
+    let missing = format!("{}/no-such-channel", stage.source.base());
+    let to = format!("{}/{NAMESPACE}", stage.fake().url());
+    let all = mirror_offline(&stage.home).args(["-c", &missing, "--registry", &to]);
+    for finished in [all.run().await, run(&stage, &missing).run().await] {
+        finished.assert_code(2);
+        let says = "is the channel spelled right?";
+        assert!(finished.stderr.contains(says), "{}", finished.to_text());
+    }
+    assert_eq!(stage.fake().repositories(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_store_that_denies_what_it_does_not_have_is_mirrored() {
+    let stage = Stage::registry(four_packages).await;
+    for absent in [
+        "repodata_from_packages.json",
+        "repodata_from_packages.json.zst",
+        "win-64/repodata.json",
+        "win-64/repodata.json.zst",
+    ] {
+        let denied = Fault::status(403);
+        stage.source.fault(absent, denied, Times::Always);
+    }
+    let to = format!("{}/{NAMESPACE}", stage.fake().url());
+    let run = mirror_offline(&stage.home).args(["-c", &stage.source.url(), "--registry", &to]);
+    run.run().await.assert_code(0);
+    stage.assert_complete();
 }

@@ -181,6 +181,11 @@ async fn the_list_holds_for_labels_and_for_a_folder_of_that_name() {
         "{}",
         folder.to_text()
     );
+
+    let renamed = run("./conda-forge").args(["--as", "forge"]).run().await;
+    renamed.assert_code(2);
+    let says = "--undistributable none";
+    assert!(renamed.stderr.contains(says), "{}", renamed.to_text());
 }
 
 #[tokio::test]

@@ -1,14 +1,25 @@
 //! Every way in which a registry asks for patience: the host is left alone for so long, and no try is counted.
 
 use futures::future::join_all;
+use mirror_e2e::mirror::Report;
 use mirror_kit::fake_registry::{Fault, Kind, When};
 
-use crate::support::{BAD, Nth, assert_overcome, stage, with_registry_fault};
+use crate::support::{BAD, Nth, assert_overcome, run, stage, with_registry_fault};
+
+/// What is said when the registry is parked.
+const PATIENT: &str = "asks for patience";
 
 /// GitHub's throttling with the time to wait in a header.
 fn secondary_rate_limit() -> Fault {
     let body = r#"{"message":"You have exceeded a secondary rate limit. Please wait a few minutes before you try again."}"#;
     Fault::answer(403, &[("retry-after", "1")], body)
+}
+
+/// How many seconds the registry is left alone, as it is said.
+fn patience(stderr: &str) -> f32 {
+    let line = stderr.lines().find(|line| line.contains(PATIENT)).unwrap();
+    let (_, seconds) = line.split_once("seconds=").unwrap();
+    seconds.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 #[tokio::test]
@@ -22,7 +33,11 @@ async fn every_form_of_it_is_understood() {
     for kind in [Kind::UploadPost, Kind::UploadPut, Kind::ManifestPut] {
         let runs = pleas.clone().map(|plea| async {
             let stage = with_registry_fault(kind, Nth::Only(1), plea).await;
-            assert_overcome(&stage).await;
+            let (finished, _) = run(&stage, 1).await;
+            finished.assert_code(0);
+            stage.assert_complete();
+            let wait = patience(&finished.stderr);
+            assert!(wait <= 1.0, "{}", finished.to_text());
             assert_eq!(stage.downloads_of(BAD), 1);
         });
         join_all(runs).await;
@@ -41,6 +56,27 @@ async fn a_plea_at_the_index_is_waited_out() {
         assert_overcome(&stage).await;
     });
     join_all(runs).await;
+}
+
+#[tokio::test]
+async fn a_throttling_403_that_names_no_time_is_a_minute_of_patience_and_no_refusal() {
+    let plea = Fault::secondary_rate_limit();
+    let stage = with_registry_fault(Kind::ManifestPut, Nth::Always, plea).await;
+    let report = Report::in_home(&stage.home);
+    let run = stage.run().arg("--report").arg(report.path());
+    let mut running = run.spawn();
+    running
+        .until("to say that it waits", |_, stderr| stderr.contains(PATIENT))
+        .await;
+    running.interrupt();
+    let finished = running.wait().await;
+    finished.assert_code(130);
+    let wait = patience(&finished.stderr);
+    assert!((50.0..=60.0).contains(&wait), "{}", finished.to_text());
+    let report = report.read();
+    let files = report["files"].as_array().unwrap();
+    let failed = files.iter().find(|entry| entry["outcome"] == "failed");
+    assert_eq!(failed, None, "{report:#}");
 }
 
 #[tokio::test]
@@ -75,9 +111,8 @@ async fn while_the_registry_is_parked_its_other_repositories_are_left_alone_too(
     upload.held().await;
     before_plea.held().await;
     before_plea.release();
-    let patient = |stderr: &str| stderr.contains("asks for patience");
     running
-        .until("to say that it waits", |_, stderr| patient(stderr))
+        .until("to say that it waits", |_, stderr| stderr.contains(PATIENT))
         .await;
     upload.release();
     // What is in flight may be finished after an interrupt: there is time enough for the manifest.
