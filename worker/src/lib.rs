@@ -12,6 +12,8 @@ pub mod extract;
 mod fetch;
 mod hold;
 mod service;
+mod settle;
+mod slot;
 pub mod spool;
 mod steps;
 mod transfer;

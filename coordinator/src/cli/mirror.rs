@@ -75,7 +75,7 @@ pub(crate) struct MirrorArgs {
     #[arg(long, value_name = "URL|FILE|none", help_heading = "What to mirror")]
     undistributable: Option<String>,
 
-    /// Destination: host[:port]/namespace, https://…, http://… (plain only when written so), or oci:FOLDER
+    /// Destination: host/namespace, host:port/namespace, https://…, http://… (plain only when written so), or oci:FOLDER
     #[arg(
         long,
         value_name = "REGISTRY",
