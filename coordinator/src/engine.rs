@@ -28,7 +28,7 @@ use crate::progress::{Progress, Screen, Style};
 use crate::report::Report;
 use crate::run::Run;
 use crate::subdirs::{self, Synced};
-use crate::summary::Summary;
+use crate::summary::{SubdirSummary, Summary};
 use crate::undistributable;
 
 /// Tasks the memory queue holds: the windows of all subdirs at work.
@@ -119,6 +119,12 @@ pub(crate) async fn run(
         () = run.progress.show(style, screen) => unreachable!("the display does not end by itself"),
     };
     let (subdirs, login) = synced.finish();
+    let nothing = |subdir: &SubdirSummary| {
+        !subdir.unchanged && subdir.error.is_none() && subdir.selected() == 0
+    };
+    if !packages.is_empty() && subdirs.iter().all(nothing) {
+        tracing::warn!("no package of the channel matches {}", packages.join(", "));
+    }
     let summary = Summary {
         channel: run.channel.name.clone(),
         registry: run.options.registry.as_ref().map(ToString::to_string),

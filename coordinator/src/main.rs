@@ -61,6 +61,10 @@ fn main() -> ExitCode {
             if let Some(error) = &summary.error {
                 let _ = writeln!(std::io::stderr(), "error: {error}");
             }
+            if quiet && code == SOME_FAILED {
+                // What cron mails: quiet is about success.
+                let _ = write!(std::io::stderr(), "{}", summary.text());
+            }
             (code, said(&summary, quiet))
         }
         Err(error) => {

@@ -85,6 +85,11 @@ impl SubdirSummary {
         packages + shards + index
     }
 
+    /// Files of the channel that the selection names.
+    pub(crate) fn selected(&self) -> u64 {
+        self.planned_files + self.held + self.resting + self.unrepresentable + self.bad_records
+    }
+
     pub(crate) fn has_failures(&self) -> bool {
         self.failed + self.resting + self.bad_records > 0
     }

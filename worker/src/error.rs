@@ -106,7 +106,20 @@ impl Disposed for TransferError {
     }
 }
 
+/// Tries of a file whose bytes are not what its record says. Copies at a CDN's edge stay bad for hours:
+/// minutes between more tries would only keep the run, and its publication, waiting.
+const TRIES_OF_WRONG_BYTES: u32 = 3;
+
 impl TransferError {
+    /// How many of `attempts` tries in one run are worth it after this error.
+    #[must_use]
+    pub fn tries(&self, attempts: u32) -> u32 {
+        match self {
+            Self::Mismatch { .. } => attempts.min(TRIES_OF_WRONG_BYTES),
+            _ => attempts,
+        }
+    }
+
     /// What the ledger keeps of this error.
     #[must_use]
     pub fn failure(&self, attempts: u32, at_ms: u64, wanted: Option<[u8; 32]>) -> Failure {

@@ -66,7 +66,6 @@ impl Slot {
             failed: met,
             stopped,
         } = settled;
-        let last_try = hold.attempt >= self.context.attempts;
         // Files that were merely found say nothing of a login whose manifest was refused.
         if !outcomes.is_empty() && stopped.is_none() {
             self.denials.success();
@@ -75,6 +74,7 @@ impl Slot {
         for (wanted, error) in met {
             let file = wanted.file.as_str();
             self.note_denial(checked, &error)?;
+            let last_try = hold.attempt >= error.tries(self.context.attempts);
             if error.is_transient() && !last_try {
                 // What stopped the task says what becomes of its other files.
                 if stopped.is_none() {

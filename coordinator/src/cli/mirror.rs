@@ -1,12 +1,12 @@
 //! The arguments of `conda-oci mirror`.
 
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use mirror_channel::channel::{Channel, DEFAULT_BASE};
+use mirror_channel::channel::{Channel, DEFAULT_BASE, Location};
 use mirror_channel::subdir;
 use mirror_oci::registry::{Address, Credentials};
 use mirror_runtime::Secret;
@@ -53,7 +53,7 @@ pub(crate) struct MirrorArgs {
     #[arg(long = "as", value_name = "NAME", help_heading = "What to mirror")]
     rename: Option<String>,
 
-    /// Subdir to mirror, repeatable [default: every known one that the channel serves]
+    /// Subdir to mirror, repeatable; noarch comes along [default: every known one that the channel serves]
     #[arg(
         short,
         long = "subdir",
@@ -153,6 +153,12 @@ impl MirrorArgs {
         let base = base(&self.channel_base)?;
         let channel = Channel::parse(&self.channel, &base, self.rename.as_deref())?;
         let natural = Channel::parse(&self.channel, &base, None);
+        if matches!(channel.location, Location::Http(_)) && Path::new(&self.channel).is_dir() {
+            let given = &self.channel;
+            tracing::warn!(
+                "`{given}` is taken for a channel's name; for the folder write ./{given}"
+            );
+        }
         for name in &self.subdirs {
             anyhow::ensure!(
                 subdir::is_known(name),

@@ -80,7 +80,9 @@ impl<'a> Sync<'a> {
             match (subdir, chosen) {
                 (NOARCH, _) if others_served || state.is_some() => {}
                 (NOARCH, _) => {
-                    anyhow::bail!("nothing is served at {channel}; is the channel spelled right?")
+                    anyhow::bail!(
+                        "nothing is served at {channel} (no SUBDIR/repodata.json in it); is the channel spelled right?"
+                    )
                 }
                 (_, true) => anyhow::bail!("channel {channel} does not serve subdir `{subdir}`"),
                 (_, false) => return Ok(None),

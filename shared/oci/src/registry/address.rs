@@ -73,6 +73,10 @@ impl FromStr for Address {
             return Ok(Self::Folder(folder.into()));
         }
         let malformed = || AddressError::Malformed(redact::text(text));
+        // Paths: `oci:` was forgotten.
+        if text.starts_with(['.', '/']) {
+            return Err(malformed());
+        }
         let with_scheme = match text.split_once("://") {
             Some(("http" | "https", _)) => text.to_owned(),
             Some(_) => return Err(malformed()),
@@ -139,6 +143,7 @@ mod tests {
     fn what_cannot_be_used_is_refused_without_showing_secrets() {
         for text in [
             "",
+            "./mirror",
             "ftp://x/y",
             "oci:",
             "ghcr.io/MyOrg",

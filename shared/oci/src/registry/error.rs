@@ -171,7 +171,9 @@ pub(super) fn causes(error: reqwest::Error) -> String {
         }
         source = cause.source();
     }
-    if connecting {
+    if text.contains("InvalidContentType") {
+        text.push_str("; it seems to speak plain http: write http:// before its address");
+    } else if connecting {
         text.push_str("; check the address, and that the registry runs");
     }
     text
