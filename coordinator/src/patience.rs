@@ -7,7 +7,7 @@ use mirror_oci::DestinationError;
 use mirror_runtime::{Disposed as _, Disposition, clock};
 
 /// Pleas that one step waits out: with pauses of an hour at the most, a few days.
-const MAX_PLEAS: usize = 100;
+pub(crate) const MAX_PLEAS: usize = 100;
 
 /// Does `step`, again after each plea for patience. The step must be one that may be repeated.
 ///

@@ -17,7 +17,7 @@ use mirror_oci::Destination;
 use mirror_oci::layout::{self, LATEST, SubdirLayout};
 use mirror_runtime::{Disposed as _, Disposition, clock, fail_point};
 
-use crate::patience::patiently;
+use crate::patience::{MAX_PLEAS, patiently};
 use crate::plan::Latest;
 use crate::run::Run;
 use push::index_manifest;
@@ -60,7 +60,7 @@ impl Publisher<'_> {
     /// # Errors
     /// When the index cannot be made or pushed, the lease is lost, or somebody else keeps publishing.
     pub(crate) async fn publish(&mut self) -> anyhow::Result<Published> {
-        let mut merges = 0;
+        let (mut merges, mut pleas) = (0, 0);
         while merges < MAX_MERGES {
             let known = self.known_shards().await?;
             let dir = tempfile::tempdir_in(&self.run.scratch).context("make room for the index")?;
@@ -97,6 +97,10 @@ impl Publisher<'_> {
                 let Disposition::Throttled { until } = error.disposition() else {
                     return Err(error.into());
                 };
+                pleas += 1;
+                if pleas > MAX_PLEAS {
+                    return Err(error.into());
+                }
                 // Whoever waits so long has to look again before he moves it.
                 tokio::time::sleep(clock::until(until)).await;
                 continue;
