@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use mirror_channel::channel::{Channel, Location};
-use mirror_channel::selection::Selection;
+use mirror_channel::selection::{Filters, Selection};
 use mirror_channel::source::{FetchOptions, Fetcher};
 use mirror_ledger::{Ledger, RedbLedger};
 use mirror_oci::Destination;
@@ -16,7 +16,7 @@ use mirror_oci::folder::Folder;
 use mirror_oci::registry::{Address, Credentials, Registry};
 use mirror_queue::MemoryQueue;
 use mirror_runtime::host_budget::Rates;
-use mirror_runtime::{HostBudget, MemoryHostBudget, Shutdown};
+use mirror_runtime::{HostBudget, MemoryHostBudget, Shutdown, clock};
 use mirror_worker::extract::InfoLimits;
 use mirror_worker::spool::{Spool, empty_folder};
 use mirror_worker::{Activity, Context, Worker, WorkerError};
@@ -70,10 +70,22 @@ pub(crate) async fn run(
     } = request;
     let report = Arc::new(Report::create(report.as_deref())?);
     let budget = budget(&options);
-    let fetcher = Arc::new(Fetcher::new(FetchOptions::default(), Arc::clone(&budget)));
+    let fetcher = Arc::new(Fetcher::new(
+        FetchOptions {
+            read_timeout: options.read_timeout,
+            ..FetchOptions::default()
+        },
+        Arc::clone(&budget),
+    ));
     let names = [channel.name.as_str(), natural_name.as_str()];
-    let excluded = undistributable::names(names, undistributable.as_deref(), &fetcher).await?;
-    let selection = Selection::new(&packages, &excluded)?;
+    let undistributable =
+        undistributable::names(names, undistributable.as_deref(), &fetcher).await?;
+    let filters = Filters {
+        packages: packages.clone(),
+        undistributable,
+        ..Filters::default()
+    };
+    let selection = Arc::new(Selection::new(&filters, clock::now_ms())?);
 
     if let Location::Folder(folder) = &channel.location {
         let shown = folder.display();

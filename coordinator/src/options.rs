@@ -20,6 +20,9 @@ pub(crate) struct Options {
     pub allow_shrink: bool,
     pub retry_failed: bool,
     pub dry_run: bool,
+    pub allow_unverified: bool,
+    /// The longest silence of a channel before and within an answer.
+    pub read_timeout: Duration,
     /// Folder of ledgers.
     pub state: PathBuf,
     /// Folder for files in transit.

@@ -27,7 +27,7 @@ use crate::sync::LEASE;
 pub(crate) struct Run {
     pub options: Options,
     pub channel: Channel,
-    pub selection: Selection,
+    pub selection: Arc<Selection>,
     /// Of everything that decides what a complete run leaves behind.
     pub fingerprint: String,
     /// `None` in a dry run without a registry.

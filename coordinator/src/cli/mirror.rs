@@ -112,6 +112,14 @@ pub(crate) struct MirrorArgs {
     #[arg(long, value_name = "SPAN", default_value = "6h", value_parser = units::span, help_heading = "How")]
     publish_every: Duration,
 
+    /// Longest silence of the channel, before an answer and within it
+    #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = units::span, help_heading = "How")]
+    read_timeout: Duration,
+
+    /// Also mirror files whose records have neither sha256 nor md5, as they come
+    #[arg(long, help_heading = "How")]
+    allow_unverified: bool,
+
     /// Publish even if the index loses more than 10 % of its records, or all
     #[arg(long, help_heading = "How")]
     allow_shrink: bool,
@@ -198,6 +206,8 @@ impl MirrorArgs {
                 allow_shrink: self.allow_shrink,
                 retry_failed: self.retry_failed,
                 dry_run: self.dry_run,
+                allow_unverified: self.allow_unverified,
+                read_timeout: self.read_timeout,
                 spool: self.spool.unwrap_or_else(|| state.join("spool")),
                 state,
                 spool_size: self.spool_size,

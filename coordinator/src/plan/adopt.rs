@@ -39,11 +39,11 @@ pub(crate) async fn adopt(
             return Ok(false);
         }
     }
-    let mut rows = Rows::of(index, Limits::default())?;
+    let mut rows = Rows::of(index, Limits::default(), |_, _| ())?;
     while let Some(batch) = rows.next().await {
         let outcomes = batch?
             .into_iter()
-            .filter_map(|row| adopted(&row.record.ok()?))
+            .filter_map(|row| adopted(&row.record.ok()?.0))
             .collect();
         ledger.adopt(subdir, plan, outcomes).await?;
     }
@@ -56,12 +56,12 @@ pub(crate) async fn adopt(
 /// When it cannot be read.
 pub(crate) async fn listed(index: &Path) -> anyhow::Result<HashSet<u64>> {
     let mut listed = HashSet::new();
-    let mut rows = Rows::of(index, Limits::default())?;
+    let mut rows = Rows::of(index, Limits::default(), |_, _| ())?;
     while let Some(batch) = rows.next().await {
         listed.extend(
             batch?
                 .into_iter()
-                .filter_map(|row| Some(hash_of(row.record.ok()?.file.as_str()))),
+                .filter_map(|row| Some(hash_of(row.record.ok()?.0.file.as_str()))),
         );
     }
     Ok(listed)
@@ -70,9 +70,9 @@ pub(crate) async fn listed(index: &Path) -> anyhow::Result<HashSet<u64>> {
 /// The records with the lowest hashes of their names: spread over the index, the same each time.
 async fn sample(index: &Path) -> anyhow::Result<Vec<Record>> {
     let mut lowest: Vec<(u64, Record)> = Vec::new();
-    let mut rows = Rows::of(index, Limits::default())?;
+    let mut rows = Rows::of(index, Limits::default(), |_, _| ())?;
     while let Some(batch) = rows.next().await {
-        for record in batch?.into_iter().filter_map(|row| row.record.ok()) {
+        for (record, ()) in batch?.into_iter().filter_map(|row| row.record.ok()) {
             lowest.push((hash_of(record.file.as_str()), record));
         }
         lowest.sort_by_key(|(hash, _)| *hash);

@@ -4,17 +4,18 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use mirror_channel::repodata::{Limits, Record, RecordError, Section};
-use mirror_channel::selection::Selection;
+use mirror_channel::selection::{Choice, Newest, Selection};
 use mirror_ledger::{FileOutcome, Outcomes, Recorded, Wanted};
 use mirror_oci::layout::SubdirLayout;
 use mirror_runtime::clock;
 
 use super::classify::{Facts, fate};
 use super::refs::{Fate, FileRef, Listing, group};
-use super::rows::{Row, Rows};
+use super::rows::{Row, Rows, Unusable};
 use super::{Plan, Totals};
 use crate::report::{Entry, Report, Verdict};
 
@@ -28,7 +29,7 @@ pub(crate) struct Inputs<'a> {
     pub current: &'a Path,
     /// `repodata_from_packages.json`, unpacked, where the channel has it.
     pub archive: Option<&'a Path>,
-    pub selection: &'a Selection,
+    pub selection: &'a Arc<Selection>,
     pub layout: &'a SubdirLayout,
     /// Hashes ([`hash_of`]) of the file names that a foreign index lists.
     pub listed: &'a HashSet<u64>,
@@ -53,6 +54,7 @@ pub(crate) async fn make(
         names: HashSet::new(),
         totals: Totals::default(),
         base_url: None,
+        newest: newest(inputs).await?.map(Arc::new),
     };
     maker.read(inputs.current, Listing::Current).await?;
     if let Some(archive) = inputs.archive {
@@ -104,18 +106,43 @@ struct Maker<'a> {
     names: HashSet<u64>,
     totals: Totals,
     base_url: Option<String>,
+    newest: Option<Arc<Newest>>,
+}
+
+/// Ranks the versions of each name, where only the newest are wanted.
+async fn newest(inputs: &Inputs<'_>) -> anyhow::Result<Option<Newest>> {
+    let Some(ranking) = inputs.selection.ranking() else {
+        return Ok(None);
+    };
+    let ranking = Arc::new(Mutex::new(ranking));
+    let (selection, offered) = (Arc::clone(inputs.selection), Arc::clone(&ranking));
+    let offer = move |record: &Record, json: &[u8]| {
+        let mut ranking = offered.lock().expect("no panic under this lock");
+        ranking.offer(&selection, record, json);
+    };
+    let mut rows = Rows::of(inputs.current, inputs.limits, offer)?;
+    while let Some(batch) = rows.next().await {
+        batch?;
+    }
+    drop(rows);
+    let ranking = Arc::into_inner(ranking).expect("the reader has ended");
+    let ranking = ranking.into_inner().expect("no panic under this lock");
+    Ok(Some(ranking.finish()))
 }
 
 impl Maker<'_> {
     async fn read(&mut self, index: &Path, listing: Listing) -> anyhow::Result<()> {
-        let mut rows = Rows::of(index, self.inputs.limits)?;
+        let (selection, newest) = (Arc::clone(self.inputs.selection), self.newest.clone());
+        let judge =
+            move |record: &Record, json: &[u8]| selection.judge(record, json, newest.as_deref());
+        let mut rows = Rows::of(index, self.inputs.limits, judge)?;
         while let Some(batch) = rows.next().await {
             let batch = batch?;
             let (mut candidates, mut names) = (Vec::new(), Vec::new());
             for row in batch {
-                if let Some((record, row)) = self.candidate(row, listing)? {
+                if let Some((record, stands)) = self.candidate(row, listing)? {
                     names.push(record.file.as_str().to_owned());
-                    candidates.push((record, row));
+                    candidates.push((record, stands));
                 }
             }
             let recorded = self.ledger.get_many(self.inputs.subdir, &names).await?;
@@ -133,7 +160,7 @@ impl Maker<'_> {
     /// A record that concerns this run and has a place in the layout.
     fn candidate(
         &mut self,
-        row: Row,
+        row: Row<Choice>,
         listing: Listing,
     ) -> anyhow::Result<Option<(Record, Stands)>> {
         let Row {
@@ -142,8 +169,8 @@ impl Maker<'_> {
             record,
             ..
         } = row;
-        let record = match record {
-            Ok(record) => record,
+        let (record, choice) = match record {
+            Ok(judged) => judged,
             Err(error) => {
                 // What the archive listing cannot say well, the current one says or nobody needs.
                 if listing == Listing::Current {
@@ -152,11 +179,10 @@ impl Maker<'_> {
                 return Ok(None);
             }
         };
-        let selection = self.inputs.selection;
-        if selection.excludes(&record.file)
-            || !(selection.matches(&record.file) || self.is_listed(&record))
-        {
-            return Ok(None);
+        match choice {
+            Choice::Selected => {}
+            Choice::Unselected if self.is_listed(&record) => {}
+            Choice::Unselected | Choice::Excluded => return Ok(None),
         }
         if let Err(reason) = self.inputs.layout.package(&record.file) {
             if listing == Listing::Current {
@@ -173,13 +199,14 @@ impl Maker<'_> {
         let stands = Stands {
             offset,
             v3: matches!(section, Section::V3(_)),
+            selected: choice == Choice::Selected,
         };
         Ok(Some((record, stands)))
     }
 
-    fn unusable(&mut self, error: &RecordError) -> anyhow::Result<()> {
+    fn unusable(&mut self, error: &Unusable) -> anyhow::Result<()> {
         let verdict = match error {
-            RecordError::NotMirrored { .. } => {
+            Unusable::Record(RecordError::NotMirrored { .. }) => {
                 self.totals.unrepresentable += 1;
                 Verdict::Unrepresentable
             }
@@ -217,7 +244,7 @@ impl Maker<'_> {
                 md5: record.md5,
                 size: record.size,
             },
-            selected: self.inputs.selection.matches(&record.file),
+            selected: stands.selected,
             listed: self.is_listed(record),
             now_ms: clock::now_ms(),
             retry_failed: self.inputs.retry_failed,
@@ -241,7 +268,7 @@ impl Maker<'_> {
         if fate == Fate::Transfer {
             self.names.insert(hash_of(record.file.name()));
         }
-        let Stands { offset, v3 } = stands;
+        let Stands { offset, v3, .. } = stands;
         let size = record.size.unwrap_or(0);
         let stem = hash_of(record.file.stem());
         self.refs.push(FileRef::new(
@@ -260,10 +287,15 @@ impl Maker<'_> {
 struct Stands {
     offset: u64,
     v3: bool,
+    selected: bool,
 }
 
 /// The file a broken record is about, as far as it says.
-fn name_in(error: &RecordError) -> String {
+fn name_in(error: &Unusable) -> String {
+    let error = match error {
+        Unusable::Limit { key, .. } => return key.clone(),
+        Unusable::Record(error) => error,
+    };
     match error {
         // Wheels are listed without their extension.
         RecordError::NotMirrored {

@@ -19,30 +19,45 @@ const AHEAD: usize = 4;
 
 /// One record and where it stands.
 #[derive(Debug)]
-pub(crate) struct Row {
+pub(crate) struct Row<J> {
     pub ordinal: u64,
     /// For [`mirror_channel::repodata::read_at`].
     pub offset: u64,
     pub section: Section,
-    pub record: Result<Record, RecordError>,
+    pub record: Result<(Record, J), Unusable>,
+}
+
+/// A record that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unusable {
+    /// What it says.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// What it asks of its reader.
+    #[error("{error}")]
+    Limit { key: String, error: RepodataError },
 }
 
 /// A stream of [`Row`]s.
-pub(crate) struct Rows {
-    batches: mpsc::Receiver<Result<Vec<Row>, RepodataError>>,
+pub(crate) struct Rows<J> {
+    batches: mpsc::Receiver<Result<Vec<Row<J>>, RepodataError>>,
     base_url: Arc<OnceLock<String>>,
     reader: Option<JoinHandle<()>>,
 }
 
-impl Rows {
-    /// Reads the index at `path` from its beginning.
-    pub(crate) fn of(path: &Path, limits: Limits) -> std::io::Result<Self> {
+impl<J: Send + 'static> Rows<J> {
+    /// Reads the index at `path` from its beginning; `judge` sees each usable record with its JSON.
+    pub(crate) fn of(
+        path: &Path,
+        limits: Limits,
+        judge: impl Fn(&Record, &[u8]) -> J + Send + 'static,
+    ) -> std::io::Result<Self> {
         let index = File::open(path)?;
         let (sender, batches) = mpsc::channel(AHEAD);
         let base_url = Arc::new(OnceLock::new());
         let found = Arc::clone(&base_url);
         let reader = tokio::task::spawn_blocking(move || {
-            let end = read(&index, limits, &sender, &found);
+            let end = read(&index, limits, &judge, &sender, &found);
             if let Err(error) = end {
                 // Nobody listens any more: the run was stopped.
                 let _ = sender.blocking_send(Err(error));
@@ -61,7 +76,7 @@ impl Rows {
     }
 
     /// The next batch; `None` at the end of the index.
-    pub(crate) async fn next(&mut self) -> Option<Result<Vec<Row>, RepodataError>> {
+    pub(crate) async fn next(&mut self) -> Option<Result<Vec<Row<J>>, RepodataError>> {
         let batch = self.batches.recv().await;
         if batch.is_none()
             && let Some(reader) = self.reader.take()
@@ -74,31 +89,50 @@ impl Rows {
     }
 }
 
-fn read(
+fn read<J>(
     index: &File,
     limits: Limits,
-    sender: &mpsc::Sender<Result<Vec<Row>, RepodataError>>,
+    judge: &impl Fn(&Record, &[u8]) -> J,
+    sender: &mpsc::Sender<Result<Vec<Row<J>>, RepodataError>>,
     base_url: &OnceLock<String>,
 ) -> Result<(), RepodataError> {
     let mut scanner = Scanner::new(index, limits);
     let mut batch = Vec::with_capacity(BATCH);
     while let Some(event) = scanner.next()? {
-        let entry = match event {
-            Event::Record(entry) => entry,
+        match event {
+            Event::Record(entry) => {
+                let record = Record::parse(entry.section, entry.key.text, entry.json);
+                batch.push(Row {
+                    ordinal: entry.ordinal,
+                    offset: entry.offset,
+                    section: entry.section,
+                    record: match record {
+                        Ok(record) => {
+                            let judged = judge(&record, entry.json);
+                            Ok((record, judged))
+                        }
+                        Err(error) => Err(error.into()),
+                    },
+                });
+            }
+            Event::Unusable {
+                ordinal,
+                section,
+                key,
+                error,
+            } => batch.push(Row {
+                ordinal,
+                offset: 0,
+                section,
+                record: Err(Unusable::Limit { key, error }),
+            }),
             Event::Value { key, json, .. } if key.text == "info" => {
                 if let Some(found) = base_url_in(json) {
                     let _ = base_url.set(found);
                 }
-                continue;
             }
-            _ => continue,
-        };
-        batch.push(Row {
-            ordinal: entry.ordinal,
-            offset: entry.offset,
-            section: entry.section,
-            record: Record::parse(entry.section, entry.key.text, entry.json),
-        });
+            _ => {}
+        }
         if batch.len() == BATCH {
             let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
             if sender.blocking_send(Ok(full)).is_err() {

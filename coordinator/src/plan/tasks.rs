@@ -15,6 +15,7 @@ pub(crate) struct Template {
     pub channel: String,
     pub subdir: String,
     pub source: Url,
+    pub allow_unverified: bool,
 }
 
 impl Plan {
@@ -107,6 +108,7 @@ impl Plan {
             plan: self.number,
             probe: self.probe,
             attempt: 1,
+            allow_unverified: template.allow_unverified,
             source: template.source.clone(),
             files: Vec::with_capacity(2),
         }

@@ -1,6 +1,7 @@
 //! Which records of the channel's index are held now, asked of the ledger in batches.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use mirror_channel::repodata::{Keep, Limits, Record};
 use mirror_ledger::{FileOutcome, Recorded, Wanted};
@@ -42,13 +43,16 @@ impl Held {
 /// Goes through the index once.
 pub(super) async fn held(publisher: &Publisher<'_>) -> anyhow::Result<Held> {
     let mut held = Held::default();
-    let mut rows = Rows::of(publisher.upstream, Limits::default())?;
+    let selection = Arc::clone(&publisher.run.selection);
+    let excludes = move |record: &Record, json: &[u8]| selection.excludes(record, json);
+    let mut rows = Rows::of(publisher.upstream, Limits::default(), excludes)?;
     while let Some(batch) = rows.next().await {
         let usable = batch?
             .into_iter()
             .filter_map(|row| Some((row.ordinal, row.record.ok()?)));
         let records: Vec<(u64, Record)> = usable
-            .filter(|(_, record)| !publisher.run.selection.excludes(&record.file))
+            .filter(|(_, (_, excluded))| !excluded)
+            .map(|(ordinal, (record, _))| (ordinal, record))
             .collect();
         let names: Vec<String> = records
             .iter()

@@ -70,6 +70,7 @@ impl Sync<'_> {
             channel: self.run.channel.name.clone(),
             subdir: self.subdir.to_owned(),
             source,
+            allow_unverified: self.run.options.allow_unverified,
         };
         let tags = (!plan.probe).then(|| Tags::new(destination, &self.layout));
         let mut follow = Follow::new(self.run, plan, Arc::new(template), tags);

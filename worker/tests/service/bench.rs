@@ -160,6 +160,7 @@ impl Bench {
             plan,
             probe: false,
             attempt: 1,
+            allow_unverified: false,
             source: self.source.clone(),
             files: files.iter().copied().map(file).collect(),
         }

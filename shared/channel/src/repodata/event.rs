@@ -1,9 +1,9 @@
 //! What the scanner delivers.
 
-use super::Section;
+use super::{RepodataError, Section};
 
 /// One step through an index, in the order of the file.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Event<'a> {
     /// An object that holds records begins, or (with no section) one such as `v3` that holds such objects.
     Open {
@@ -16,6 +16,17 @@ pub enum Event<'a> {
     Close,
     /// A record of the open section.
     Record(Entry<'a>),
+    /// A record that is over a limit: passed over unread, it does not spoil the others.
+    Unusable {
+        /// Its number, counted with the records.
+        ordinal: u64,
+        /// Where it stands.
+        section: Section,
+        /// Its key, cut to what may be shown.
+        key: String,
+        /// What is wrong with it.
+        error: RepodataError,
+    },
     /// Any other value: of the top level, or inside `v3` one that is no object. Complete, valid JSON.
     Value {
         /// Its key.

@@ -71,6 +71,8 @@ pub fn rewrite<I: Read + Seek>(
             }
             Event::Close => writer.close()?,
             Event::Record(entry) => record(&entry, keep, &mut writer, &mut rewritten)?,
+            // What was not read whole is not published.
+            Event::Unusable { .. } => rewritten.dropped += 1,
             Event::Value { key, json, offset } => {
                 writer.key(&key)?;
                 if writer.objects.len() == 1 && key.text == "info" {

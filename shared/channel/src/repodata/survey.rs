@@ -66,6 +66,7 @@ impl Survey {
                             .count(entry.json);
                     }
                 }
+                Event::Unusable { .. } => {}
                 Event::Value { key, json, offset } => {
                     if depth == 0 && key.text == "info" {
                         needed =
