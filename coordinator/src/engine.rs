@@ -1,6 +1,7 @@
 //! Puts a run together: destination, ledger, queue, worker; and takes it through the subdirs.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,35 +18,45 @@ use mirror_oci::registry::{Address, Credentials, Registry};
 use mirror_queue::MemoryQueue;
 use mirror_runtime::host_budget::Rates;
 use mirror_runtime::{HostBudget, MemoryHostBudget, Shutdown, clock};
-use mirror_worker::extract::InfoLimits;
 use mirror_worker::spool::{Spool, empty_folder};
 use mirror_worker::{Activity, Context, Worker, WorkerError};
-use tempfile::TempDir;
 
+use crate::guard::{Admitted, Guard};
 use crate::options::Options;
-use crate::places;
+use crate::places::Places;
 use crate::progress::{Progress, Screen, Style};
 use crate::report::Report;
 use crate::run::Run;
 use crate::subdirs::{self, Synced};
-use crate::summary::{SubdirSummary, Summary};
+use crate::summary::{self, SubdirSummary, Summary, Totals};
 use crate::undistributable;
 
 /// Tasks the memory queue holds: the windows of all subdirs at work.
 const QUEUE: NonZeroUsize = NonZeroUsize::new(2048).expect("not zero");
 
-/// What the command line says of a run besides [`Options`].
+/// What somebody wants mirrored, checked.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub channel: Channel,
     /// The channel's name without `--as`.
     pub natural_name: String,
-    pub packages: Vec<String>,
+    /// What is selected; the undistributable list is read by the run.
+    pub filters: Filters,
     pub undistributable: Option<String>,
     pub credentials: Option<Credentials>,
     pub report: Option<PathBuf>,
-    pub style: Style,
+    pub guard: Guard,
     pub options: Options,
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.channel.name)?;
+        match &self.options.registry {
+            Some(registry) => write!(f, " to {registry}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Runs it to the end.
@@ -54,6 +65,7 @@ pub(crate) struct Request {
 /// When the run could not be done; files that failed are in the summary.
 pub(crate) async fn run(
     request: Request,
+    style: Style,
     screen: &Screen,
     shutdown: Shutdown,
 ) -> anyhow::Result<Summary> {
@@ -61,30 +73,23 @@ pub(crate) async fn run(
     let Request {
         channel,
         natural_name,
-        packages,
+        mut filters,
         undistributable,
         credentials,
         report,
-        style,
+        guard,
         options,
     } = request;
     let report = Arc::new(Report::create(report.as_deref())?);
     let budget = budget(&options);
-    let fetcher = Arc::new(Fetcher::new(
-        FetchOptions {
-            read_timeout: options.read_timeout,
-            ..FetchOptions::default()
-        },
-        Arc::clone(&budget),
-    ));
-    let names = [channel.name.as_str(), natural_name.as_str()];
-    let undistributable =
-        undistributable::names(names, undistributable.as_deref(), &fetcher).await?;
-    let filters = Filters {
-        packages: packages.clone(),
-        undistributable,
-        ..Filters::default()
+    let fetching = FetchOptions {
+        read_timeout: options.read_timeout,
+        ..FetchOptions::default()
     };
+    let fetcher = Arc::new(Fetcher::new(fetching, Arc::clone(&budget)));
+    let names = [channel.name.as_str(), natural_name.as_str()];
+    filters.undistributable =
+        undistributable::names(names, undistributable.as_deref(), &fetcher).await?;
     let selection = Arc::new(Selection::new(&filters, clock::now_ms())?);
 
     if let Location::Folder(folder) = &channel.location {
@@ -124,29 +129,40 @@ pub(crate) async fn run(
         options,
         channel,
         selection,
+        guard,
+        admitted: Admitted::default(),
     };
     let synced = Synced::default();
     let worked = tokio::select! {
         worked = work(&run, spool, activity, &synced) => worked,
         () = run.progress.show(style, screen) => unreachable!("the display does not end by itself"),
     };
-    let (subdirs, login) = synced.finish();
+    let ended = synced.finish();
     let nothing = |subdir: &SubdirSummary| {
         !subdir.unchanged && subdir.error.is_none() && subdir.selected() == 0
     };
-    if !packages.is_empty() && subdirs.iter().all(nothing) {
-        tracing::warn!("no package of the channel matches {}", packages.join(", "));
+    if !filters.packages.is_empty() && ended.subdirs.iter().all(nothing) {
+        let packages = filters.packages.join(", ");
+        tracing::warn!("no package of the channel matches {packages} and the other filters");
     }
+    let totals = Totals::of(&ended.subdirs);
+    let rate = run.options.write_rate().map(u32::from);
     let summary = Summary {
         channel: run.channel.name.clone(),
         registry: run.options.registry.as_ref().map(ToString::to_string),
-        dry_run: run.options.dry_run || login.is_some(),
+        dry_run: run.options.dry_run || ended.is_only_a_plan(),
         interrupted: shutdown.is_requested(),
         seconds: started.elapsed().as_secs_f64(),
-        subdirs,
-        login_needed: login,
-        rate: run.options.write_rate().map(Into::into),
-        error: worked.err().map(|error| error.to_string()),
+        error: worked
+            .err()
+            .map(|error| error.to_string())
+            .or(ended.over_limit.map(|over| over.to_string())),
+        login_needed: ended.login,
+        rate,
+        planned_seconds: rate.map(|rate| totals.seconds_at(rate)),
+        totals,
+        largest_names: summary::largest_names(&ended.subdirs),
+        subdirs: ended.subdirs,
     };
     run.report.finish(&summary)?;
     Ok(summary)
@@ -176,7 +192,7 @@ async fn work(
         namespace: run.namespace().to_owned(),
         fetcher: Arc::clone(&run.fetcher),
         spool,
-        limits: InfoLimits::default(),
+        limits: run.options.limits,
         activity,
         attempts: run.options.attempts,
         name: run.name.clone(),
@@ -214,43 +230,6 @@ async fn work(
 async fn overdue(run: &Run) {
     run.shutdown.requested().await;
     tokio::time::sleep(run.options.grace + Duration::from_secs(2)).await;
-}
-
-/// The ledger file and the spool folder of a run.
-struct Places {
-    ledger: PathBuf,
-    spool: PathBuf,
-}
-
-impl Places {
-    /// The places of this run. One that is to leave no trace has them in a temporary folder, given along.
-    fn of(options: &Options, channel: &Channel) -> anyhow::Result<(Self, Option<TempDir>)> {
-        let lasting = match &options.registry {
-            None => None,
-            Some(registry) => {
-                let slug = places::slug(registry, &channel.name)?;
-                Some(Self {
-                    ledger: options.state.join(format!("{slug}.redb")),
-                    spool: options.spool.join(slug),
-                })
-            }
-        };
-        let lasting = match lasting {
-            Some(lasting) if !options.dry_run => return Ok((lasting, None)),
-            lasting => lasting.map(|lasting| lasting.ledger),
-        };
-        let temporary = tempfile::tempdir().context("make a temporary folder")?;
-        let passing = Self {
-            ledger: temporary.path().join("ledger.redb"),
-            spool: temporary.path().join("spool"),
-        };
-        // A dry run looks at a copy: it changes nothing, not even the marks of an interrupted run.
-        if let Some(ledger) = lasting.filter(|ledger| ledger.exists()) {
-            std::fs::copy(&ledger, &passing.ledger)
-                .with_context(|| format!("copy the ledger {}", ledger.display()))?;
-        }
-        Ok((passing, Some(temporary)))
-    }
 }
 
 /// What this run does, for whoever finds its ledger locked.

@@ -10,7 +10,7 @@ pub(crate) enum RunError {
     LoginNeeded {
         registry: String,
         /// What would have been done.
-        planned: SubdirSummary,
+        planned: Box<SubdirSummary>,
     },
     /// Another run is at work on this subdir.
     #[error("{subdir} is being mirrored by {owner}; wait for it, or stop it")]

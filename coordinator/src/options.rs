@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mirror_oci::registry::Address;
+use mirror_worker::extract::InfoLimits;
 
 /// Options of `mirror`, after the command line was read and before anything was touched.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub(crate) struct Options {
     /// Folder for files in transit.
     pub spool: PathBuf,
     pub spool_size: u64,
+    /// How much of a package is believed.
+    pub limits: InfoLimits,
 }
 
 /// Writes a minute that a vendor is known to allow: ghcr.io answers a faster pusher

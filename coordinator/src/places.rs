@@ -3,8 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use mirror_channel::channel::Channel;
 use mirror_oci::registry::Address;
 use rattler_digest::{Sha256, compute_bytes_digest};
+use tempfile::TempDir;
+
+use crate::options::Options;
 
 /// The default folder of ledgers: `$XDG_STATE_HOME/conda-oci`, or `~/.local/state/conda-oci`.
 pub(crate) fn default_state() -> anyhow::Result<PathBuf> {
@@ -22,8 +26,48 @@ pub(crate) fn default_state() -> anyhow::Result<PathBuf> {
         .join("conda-oci"))
 }
 
+/// The ledger file and the spool folder of a run.
+pub(crate) struct Places {
+    pub ledger: PathBuf,
+    pub spool: PathBuf,
+}
+
+impl Places {
+    /// The places of this run. One that is to leave no trace has them in a temporary folder, given along.
+    pub(crate) fn of(
+        options: &Options,
+        channel: &Channel,
+    ) -> anyhow::Result<(Self, Option<TempDir>)> {
+        let lasting = match &options.registry {
+            None => None,
+            Some(registry) => {
+                let slug = slug(registry, &channel.name)?;
+                Some(Self {
+                    ledger: options.state.join(format!("{slug}.redb")),
+                    spool: options.spool.join(slug),
+                })
+            }
+        };
+        let lasting = match lasting {
+            Some(lasting) if !options.dry_run => return Ok((lasting, None)),
+            lasting => lasting.map(|lasting| lasting.ledger),
+        };
+        let temporary = tempfile::tempdir().context("make a temporary folder")?;
+        let passing = Self {
+            ledger: temporary.path().join("ledger.redb"),
+            spool: temporary.path().join("spool"),
+        };
+        // A dry run looks at a copy: it changes nothing, not even the marks of an interrupted run.
+        if let Some(ledger) = lasting.filter(|ledger| ledger.exists()) {
+            std::fs::copy(&ledger, &passing.ledger)
+                .with_context(|| format!("copy the ledger {}", ledger.display()))?;
+        }
+        Ok((passing, Some(temporary)))
+    }
+}
+
 /// A file name for this registry and channel, readable and unlike that of any other pair.
-pub(crate) fn slug(registry: &Address, channel: &str) -> anyhow::Result<String> {
+fn slug(registry: &Address, channel: &str) -> anyhow::Result<String> {
     let registry = match registry {
         // The same folder under another spelling is the same mirror.
         Address::Folder(folder) => format!("oci:{}", absolute(folder)?.display()),

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use mirror_runtime::telemetry::{Format, PROGRESS};
 use mirror_worker::Activity;
 
 use crate::summary::{duration, size};
@@ -22,15 +23,18 @@ pub(crate) enum Style {
     Silent,
     Lines,
     Bars,
+    /// Events of the log, for its collector.
+    Events,
 }
 
 impl Style {
-    /// Bars on a terminal, lines elsewhere, nothing when the user wants quiet.
-    pub(crate) fn pick(quiet: bool) -> Self {
-        match (quiet, io::stderr().is_terminal()) {
-            (true, _) => Self::Silent,
-            (false, true) => Self::Bars,
-            (false, false) => Self::Lines,
+    /// Bars on a terminal, lines elsewhere, events in a log of JSON, nothing when the user wants quiet.
+    pub(crate) fn pick(quiet: bool, log: Format) -> Self {
+        match (quiet, log, io::stderr().is_terminal()) {
+            (true, _, _) => Self::Silent,
+            (false, Format::Json, _) => Self::Events,
+            (false, Format::Text, true) => Self::Bars,
+            (false, Format::Text, false) => Self::Lines,
         }
     }
 }
@@ -101,21 +105,41 @@ impl Progress {
     pub(crate) async fn show(&self, style: Style, screen: &Screen) {
         match style {
             Style::Silent => std::future::pending().await,
-            Style::Lines => self.lines().await,
+            Style::Lines => {
+                // Standard error may be closed; progress is not worth failing for.
+                self.every(|| {
+                    let _ = writeln!(io::stderr(), "{}", self.line());
+                })
+                .await;
+            }
+            Style::Events => self.every(|| self.event()).await,
             Style::Bars => self.bars(&screen.0).await,
         }
     }
 
-    async fn lines(&self) {
+    async fn every(&self, say: impl Fn()) {
         let mut tick =
             tokio::time::interval_at(tokio::time::Instant::now() + LINE_EVERY, LINE_EVERY);
         loop {
             tick.tick().await;
             if self.planned_files.load(Ordering::Relaxed) > 0 {
-                // Standard error may be closed; progress is not worth failing for.
-                let _ = writeln!(io::stderr(), "{}", self.line());
+                say();
             }
         }
+    }
+
+    fn event(&self) {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        tracing::info!(
+            target: PROGRESS,
+            files = get(&self.settled_files),
+            planned_files = get(&self.planned_files),
+            bytes = get(&self.settled_bytes),
+            planned_bytes = get(&self.planned_bytes),
+            failed = get(&self.failed),
+            downloaded_bytes = self.activity.downloaded(),
+            "progress"
+        );
     }
 
     async fn bars(&self, screen: &MultiProgress) {

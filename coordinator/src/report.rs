@@ -1,4 +1,4 @@
-//! The report of a run: JSON, every file of the selection with what became of it.
+//! The report of a run: JSON, every file of the selection with what became of it. `docs/report.schema.json` describes it.
 //!
 //! Written as it happens, so that memory does not grow with the channel; it appears under its name
 //! only when it is whole.
@@ -27,10 +27,24 @@ pub(crate) enum Verdict {
     Resting,
     /// Listed by an index that somebody else wrote; looked for and not there.
     NotHeld,
+    /// Planned and not settled when the run was stopped.
+    Pending,
     /// Its name has no spelling in OCI, or its kind no place in the layout.
     Unrepresentable,
     /// Its record in the channel's index cannot be used.
     BadRecord,
+}
+
+/// Why the index does not list a file that is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum OutsideIndex {
+    /// Only the channel's listing of archived files names it.
+    Yanked,
+    /// The channel's index names it as removed.
+    Removed,
+    /// `--exclude` or the undistributable list names it.
+    Excluded,
 }
 
 /// One file of the report.
@@ -49,6 +63,9 @@ pub(crate) struct Entry<'a> {
     pub bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// Why the index does not list it, where it is held all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outside_index: Option<OutsideIndex>,
 }
 
 impl<'a> Entry<'a> {
@@ -61,6 +78,7 @@ impl<'a> Entry<'a> {
             attempts: None,
             bytes: None,
             sha256: None,
+            outside_index: None,
         }
     }
 
@@ -120,6 +138,11 @@ impl Report {
                 state,
             }),
         })
+    }
+
+    /// A report that keeps nothing.
+    pub(crate) fn none() -> Self {
+        Self { target: None }
     }
 
     /// Whether entries are kept; where not, making them can be spared.

@@ -15,6 +15,7 @@ use mirror_runtime::{Disposed as _, Disposition, Shutdown};
 use tempfile::NamedTempFile;
 
 use crate::error::RunError;
+use crate::guard::{Admitted, Guard};
 use crate::options::Options;
 use crate::plan::{self, Latest};
 use crate::progress::Progress;
@@ -43,6 +44,9 @@ pub(crate) struct Run {
     /// This run's name in leases: process and machine.
     pub name: String,
     pub has_credentials: bool,
+    pub guard: Guard,
+    /// What of the plans may be carried out so far.
+    pub admitted: Admitted,
 }
 
 impl Run {

@@ -6,9 +6,10 @@ use futures::{StreamExt as _, stream};
 use mirror_channel::subdir::{self, NOARCH};
 
 use crate::error::RunError;
+use crate::guard::OverLimit;
 use crate::run::Run;
-use crate::summary::SubdirSummary;
-use crate::sync::Sync;
+use crate::summary::{SubdirSummary, Totals};
+use crate::sync::{Purpose, Sync};
 
 /// Subdirs at work at once: while one waits for its last large file, the next is planned.
 const AT_ONCE: usize = 2;
@@ -16,19 +17,31 @@ const AT_ONCE: usize = 2;
 /// What is known of the subdirs so far; kept outside the work, which may be dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Synced {
-    state: Mutex<State>,
+    state: Mutex<Ended>,
 }
 
+/// What the subdirs came to.
 #[derive(Debug, Default)]
-struct State {
-    summaries: Vec<SubdirSummary>,
-    login: Option<String>,
+pub(crate) struct Ended {
+    /// By name, `noarch` last.
+    pub subdirs: Vec<SubdirSummary>,
+    /// The registry that wants a login.
+    pub login: Option<String>,
+    /// The plan is larger than it may be.
+    pub over_limit: Option<OverLimit>,
+}
+
+impl Ended {
+    /// Whether nothing was carried out although more than a plan was asked for.
+    pub(crate) fn is_only_a_plan(&self) -> bool {
+        self.login.is_some() || self.over_limit.is_some()
+    }
 }
 
 impl Synced {
     fn add(&self, summary: SubdirSummary, login: Option<String>) {
         let mut state = self.state.lock().expect("no panic under this lock");
-        state.summaries.push(summary);
+        state.subdirs.push(summary);
         if login.is_some() {
             state.login = login;
         }
@@ -36,44 +49,66 @@ impl Synced {
 
     fn is_any_served(&self) -> bool {
         let state = self.state.lock().expect("no panic under this lock");
-        state
-            .summaries
-            .iter()
-            .any(|summary| summary.error.is_none())
+        state.subdirs.iter().any(|summary| summary.error.is_none())
     }
 
-    /// The summaries by name, `noarch` last, and the registry that wants a login.
-    pub(crate) fn finish(self) -> (Vec<SubdirSummary>, Option<String>) {
-        let State {
-            mut summaries,
-            login,
-        } = self.state.into_inner().expect("no panic under this lock");
-        summaries
+    /// Whether the sum of all plans is within the run's limits.
+    fn check_limits(&self, run: &Run) -> bool {
+        let mut state = self.state.lock().expect("no panic under this lock");
+        let totals = Totals::of(&state.subdirs);
+        state.over_limit = run
+            .guard
+            .check(totals.planned_files, totals.planned_bytes)
+            .err();
+        state.over_limit.is_none()
+    }
+
+    pub(crate) fn finish(self) -> Ended {
+        let mut ended = self.state.into_inner().expect("no panic under this lock");
+        ended
+            .subdirs
             .sort_by(|a, b| (a.subdir == NOARCH, &a.subdir).cmp(&(b.subdir == NOARCH, &b.subdir)));
-        (summaries, login)
+        ended
     }
 }
 
-/// Syncs every subdir, a few at once, and `noarch` last: whether its absence means an empty one or a
-/// channel that is not there, the others tell.
+/// Syncs every subdir. Where the plan has limits, all of it is made once before any of it is carried out.
 pub(crate) async fn sync(run: &Run, synced: &Synced) {
+    if run.options.dry_run || !run.guard.is_set() {
+        each(run, Purpose::Mirror, synced).await;
+        synced.check_limits(run);
+        return;
+    }
+    let measured = Synced::default();
+    each(run, Purpose::Measure, &measured).await;
+    if measured.check_limits(run) {
+        each(run, Purpose::Mirror, synced).await;
+    } else {
+        let mut state = synced.state.lock().expect("no panic under this lock");
+        *state = measured.finish();
+    }
+}
+
+/// Goes through the subdirs, a few at once, and `noarch` last: whether its absence means an empty one or a channel
+/// that is not there, the others tell.
+async fn each(run: &Run, purpose: Purpose, synced: &Synced) {
     let wanted = &run.options.subdirs;
     let names = match wanted.is_empty() {
         true => subdir::known(),
         false => wanted.iter().map(String::as_str).collect(),
     };
     stream::iter(names.into_iter().filter(|name| *name != NOARCH))
-        .for_each_concurrent(AT_ONCE, |name| sync_one(run, name, synced))
+        .for_each_concurrent(AT_ONCE, |name| one(run, name, purpose, synced))
         .await;
     // Clients ask for noarch whatever else they want.
-    sync_one(run, NOARCH, synced).await;
+    one(run, NOARCH, purpose, synced).await;
 }
 
-async fn sync_one(run: &Run, name: &str, synced: &Synced) {
+async fn one(run: &Run, name: &str, purpose: Purpose, synced: &Synced) {
     if run.shutdown.is_requested() {
         return;
     }
-    let ended = match Sync::new(run, name) {
+    let ended = match Sync::new(run, name, purpose) {
         Ok(sync) => sync.run(synced.is_any_served()).await,
         Err(error) => Err(error),
     };
@@ -83,7 +118,7 @@ async fn sync_one(run: &Run, name: &str, synced: &Synced) {
         Err(error) => error,
     };
     match error.downcast::<RunError>() {
-        Ok(RunError::LoginNeeded { registry, planned }) => synced.add(planned, Some(registry)),
+        Ok(RunError::LoginNeeded { registry, planned }) => synced.add(*planned, Some(registry)),
         // One subdir in the way must not keep the others from being mirrored.
         error => {
             let error = error.map_or_else(|error| error, Into::into);

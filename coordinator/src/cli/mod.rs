@@ -1,12 +1,17 @@
 //! The command line.
 
+mod config;
+mod generate;
 mod mirror;
+mod request;
+mod run;
 mod units;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
-pub(crate) use mirror::MirrorArgs;
+pub(crate) use generate::{CompletionsArgs, ManArgs};
+pub(crate) use mirror::MirrorCommand;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -35,5 +40,9 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Copy a conda channel, or a part of it, into an OCI registry or a folder.
-    Mirror(Box<MirrorArgs>),
+    Mirror(Box<MirrorCommand>),
+    /// Print the completions of a shell.
+    Completions(CompletionsArgs),
+    /// Print a manual page, or write them all.
+    Man(ManArgs),
 }

@@ -1,12 +1,13 @@
 //! Makes a plan: streams over the records, looks them up in the ledger in batches, groups them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
+use mirror_channel::name::FileName;
 use mirror_channel::repodata::{Limits, Record, RecordError, Section};
 use mirror_channel::selection::{Choice, Newest, Selection};
 use mirror_ledger::{FileOutcome, Outcomes, Recorded, Wanted};
@@ -14,9 +15,10 @@ use mirror_oci::layout::SubdirLayout;
 use mirror_runtime::clock;
 
 use super::classify::{Facts, fate};
-use super::refs::{Fate, FileRef, Listing, group};
+use super::outside;
+use super::refs::{Fate, FileRef, Grouped, Listing, Place, group};
 use super::rows::{Row, Rows, Unusable};
-use super::{Plan, Totals};
+use super::{NameTotal, Plan, Totals};
 use crate::report::{Entry, Report, Verdict};
 
 /// What a plan is made from.
@@ -34,6 +36,8 @@ pub(crate) struct Inputs<'a> {
     /// Hashes ([`hash_of`]) of the file names that a foreign index lists.
     pub listed: &'a HashSet<u64>,
     pub retry_failed: bool,
+    /// Whether there is no published index yet.
+    pub is_first: bool,
     pub limits: Limits,
 }
 
@@ -51,9 +55,10 @@ pub(crate) async fn make(
         ledger,
         report,
         refs: Vec::new(),
-        names: HashSet::new(),
+        names: HashMap::new(),
         totals: Totals::default(),
         base_url: None,
+        removed: Vec::new(),
         newest: newest(inputs).await?.map(Arc::new),
     };
     maker.read(inputs.current, Listing::Current).await?;
@@ -65,22 +70,21 @@ pub(crate) async fn make(
         mut totals,
         names,
         base_url,
+        removed,
         ..
     } = maker;
     let grouped = tokio::task::spawn_blocking(|| group(refs)).await?;
     totals.builds = grouped.work.len() as u64;
+    totals.is_first = inputs.is_first;
+    let names = sum(&grouped, &mut totals, names);
     totals.names = names.len() as u64;
-    for file in &grouped.refs {
-        match file.fate() {
-            Fate::Transfer => {
-                totals.files += 1;
-                totals.bytes += file.size;
-            }
-            Fate::Keep => totals.held += 1,
-            Fate::Rest => totals.resting += 1,
-            Fate::Check => totals.checks += 1,
-        }
-    }
+    let outside = outside::Outside {
+        subdir: inputs.subdir,
+        floor: inputs.floor,
+        ledger,
+        report,
+    };
+    totals.outside += outside.removed(removed, &grouped).await?;
     let open = |path: &Path| {
         File::open(path).with_context(|| format!("open the index at {}", path.display()))
     };
@@ -89,6 +93,7 @@ pub(crate) async fn make(
         probe: inputs.probe,
         base_url,
         totals,
+        names,
         work: grouped.work,
         idle: grouped.idle,
         refs: grouped.refs,
@@ -98,14 +103,45 @@ pub(crate) async fn make(
     })
 }
 
+/// Counts what is to become of the files, and sums those to bring by name.
+fn sum(grouped: &Grouped, totals: &mut Totals, names: HashMap<Box<str>, u32>) -> Vec<NameTotal> {
+    let mut sums = vec![(0_u64, 0_u64); names.len()];
+    for file in &grouped.refs {
+        match file.fate() {
+            Fate::Transfer => {
+                totals.files += 1;
+                totals.bytes += file.size;
+                let sum = &mut sums[file.name as usize];
+                *sum = (sum.0 + 1, sum.1 + file.size);
+            }
+            Fate::Keep => {
+                totals.held += 1;
+                totals.outside += u64::from(file.listing() == Listing::Archive);
+            }
+            Fate::Rest => totals.resting += 1,
+            Fate::Check => totals.checks += 1,
+        }
+    }
+    names
+        .into_iter()
+        .map(|(name, number)| {
+            let (files, bytes) = sums[number as usize];
+            NameTotal { name, files, bytes }
+        })
+        .filter(|name| name.files > 0)
+        .collect()
+}
+
 struct Maker<'a> {
     inputs: &'a Inputs<'a>,
     ledger: &'a dyn Outcomes,
     report: &'a Report,
     refs: Vec<FileRef>,
-    names: HashSet<u64>,
+    /// The package names of the plan, numbered.
+    names: HashMap<Box<str>, u32>,
     totals: Totals,
     base_url: Option<String>,
+    removed: Vec<FileName>,
     newest: Option<Arc<Newest>>,
 }
 
@@ -139,6 +175,9 @@ impl Maker<'_> {
         while let Some(batch) = rows.next().await {
             let batch = batch?;
             let (mut candidates, mut names) = (Vec::new(), Vec::new());
+            if listing == Listing::Current {
+                self.excluded(&batch).await?;
+            }
             for row in batch {
                 if let Some((record, stands)) = self.candidate(row, listing)? {
                     names.push(record.file.as_str().to_owned());
@@ -153,7 +192,27 @@ impl Maker<'_> {
         }
         if listing == Listing::Current {
             self.base_url = rows.base_url().map(str::to_owned);
+            self.removed = rows.removed().to_vec();
         }
+        Ok(())
+    }
+
+    /// Counts and reports what is held of the excluded.
+    async fn excluded(&mut self, batch: &[Row<Choice>]) -> anyhow::Result<()> {
+        let excluded: Vec<&Record> = batch
+            .iter()
+            .filter_map(|row| match &row.record {
+                Ok((record, Choice::Excluded)) => Some(record),
+                _ => None,
+            })
+            .collect();
+        let outside = outside::Outside {
+            subdir: self.inputs.subdir,
+            floor: self.inputs.floor,
+            ledger: self.ledger,
+            report: self.report,
+        };
+        self.totals.outside += outside.excluded(&excluded).await?;
         Ok(())
     }
 
@@ -265,21 +324,25 @@ impl Maker<'_> {
                     .map_or(due, |earliest| earliest.min(due)),
             );
         }
-        if fate == Fate::Transfer {
-            self.names.insert(hash_of(record.file.name()));
-        }
-        let Stands { offset, v3, .. } = stands;
+        let name = self.number(record.file.name());
         let size = record.size.unwrap_or(0);
         let stem = hash_of(record.file.stem());
-        self.refs.push(FileRef::new(
-            stem,
-            size,
-            offset,
+        let place = Place {
+            offset: stands.offset,
             listing,
-            record.file.archive(),
-            v3,
-            fate,
-        ));
+            archive: record.file.archive(),
+            v3: stands.v3,
+        };
+        self.refs.push(FileRef::new(stem, name, size, place, fate));
+    }
+
+    fn number(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.names.get(name) {
+            return *number;
+        }
+        let number = u32::try_from(self.names.len()).expect("an index has fewer names");
+        self.names.insert(name.into(), number);
+        number
     }
 }
 

@@ -5,6 +5,7 @@
 mod adopt;
 mod classify;
 mod make;
+mod outside;
 mod refs;
 mod rows;
 mod source;
@@ -13,15 +14,16 @@ mod trust;
 
 pub(crate) use adopt::{adopt, listed};
 pub(crate) use make::{Inputs, make};
-pub(crate) use refs::{BuildRef, Fate};
+pub(crate) use refs::{BuildRef, Fate, Listing};
 pub(crate) use rows::Rows;
 pub(crate) use source::source;
-pub(crate) use tasks::Template;
+pub(crate) use tasks::{Planned, Template};
 pub(crate) use trust::{GENERATED_BY, GENERATOR, Latest, RECORDS, Trust};
 
 use std::fs::File;
 
 use mirror_channel::repodata::Limits;
+use serde::Serialize;
 
 use refs::FileRef;
 
@@ -34,6 +36,8 @@ pub(crate) struct Plan {
     /// `info.base_url` of the channel's index.
     pub base_url: Option<String>,
     pub totals: Totals,
+    /// The files to bring, summed by package name.
+    pub names: Vec<NameTotal>,
     pub work: Vec<BuildRef>,
     idle: Vec<BuildRef>,
     refs: Vec<FileRef>,
@@ -42,9 +46,19 @@ pub(crate) struct Plan {
     limits: Limits,
 }
 
+/// The files of one package name that a plan brings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct NameTotal {
+    pub name: Box<str>,
+    pub files: u64,
+    pub bytes: u64,
+}
+
 /// Sums over a plan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
+    /// Whether there is no published index yet.
+    pub is_first: bool,
     /// Builds with something to do.
     pub builds: u64,
     /// Files to bring, and their bytes.
@@ -64,4 +78,46 @@ pub(crate) struct Totals {
     pub unrepresentable: u64,
     /// Records that cannot be used.
     pub broken: u64,
+    /// Files held that upstream still names and the index does not list.
+    pub outside: u64,
+}
+
+impl Totals {
+    /// Writes that a fill of this plan makes at a registry: POST and PUT for each blob, a manifest for each build, the
+    /// config once a repository, a blob and a manifest for each shard, and the index with its config, three blobs and
+    /// manifest.
+    pub(crate) fn writes(&self) -> u64 {
+        let packages = self.builds * 5 + self.files * 2 + self.names;
+        let shards = self.names * 3;
+        let index = match self.files == 0 && !self.is_first {
+            true => 0,
+            false => 3 * 2 + 1 + 2 * 2,
+        };
+        packages + shards + index
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_file_build_of_a_new_name_is_seven_writes_and_its_shard_and_config() {
+        let totals = |builds, files| Totals {
+            builds,
+            files,
+            names: 1,
+            ..Totals::default()
+        };
+        assert_eq!(totals(2, 2).writes() - totals(1, 1).writes(), 7);
+        assert_eq!(totals(1, 2).writes() - totals(1, 1).writes(), 2);
+    }
+
+    #[test]
+    fn a_first_index_is_written_even_if_it_is_empty() {
+        let mut totals = Totals::default();
+        assert_eq!(totals.writes(), 0);
+        totals.is_first = true;
+        assert!(totals.writes() > 0);
+    }
 }

@@ -1,4 +1,4 @@
-//! A planned file in 24 bytes, and how files are grouped into builds.
+//! A planned file in 32 bytes, and how files are grouped into builds.
 
 use mirror_channel::name::ArchiveType;
 
@@ -31,8 +31,19 @@ pub(crate) struct FileRef {
     pub stem: u64,
     /// Size in bytes, 0 if the record does not say.
     pub size: u64,
-    /// The record's offset, and eight bits of what follows.
+    /// Where its record stands: the offset, and eight bits of the rest of [`Place`] and of the fate.
     packed: u64,
+    /// Number of the package name.
+    pub name: u32,
+}
+
+/// Where a record stands, and what that says of its file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub offset: u64,
+    pub listing: Listing,
+    pub archive: ArchiveType,
+    pub v3: bool,
 }
 
 const ARCHIVE_LISTING: u64 = 1;
@@ -42,26 +53,23 @@ const FATE_SHIFT: u32 = 3;
 const OFFSET_SHIFT: u32 = 8;
 
 impl FileRef {
-    pub(crate) fn new(
-        stem: u64,
-        size: u64,
-        offset: u64,
-        listing: Listing,
-        archive: ArchiveType,
-        v3: bool,
-        fate: Fate,
-    ) -> Self {
-        let mut packed = offset << OFFSET_SHIFT | (fate as u64) << FATE_SHIFT;
-        if listing == Listing::Archive {
+    pub(crate) fn new(stem: u64, name: u32, size: u64, place: Place, fate: Fate) -> Self {
+        let mut packed = place.offset << OFFSET_SHIFT | (fate as u64) << FATE_SHIFT;
+        if place.listing == Listing::Archive {
             packed |= ARCHIVE_LISTING;
         }
-        if archive == ArchiveType::Conda {
+        if place.archive == ArchiveType::Conda {
             packed |= CONDA;
         }
-        if v3 {
+        if place.v3 {
             packed |= V3;
         }
-        Self { stem, size, packed }
+        Self {
+            stem,
+            size,
+            packed,
+            name,
+        }
     }
 
     pub(crate) fn offset(self) -> u64 {
@@ -121,6 +129,17 @@ pub(crate) struct Grouped {
     pub idle: Vec<BuildRef>,
 }
 
+impl Grouped {
+    /// Whether a file of this build and format is among them.
+    pub(crate) fn contains(&self, stem: u64, archive: ArchiveType) -> bool {
+        let from = self.refs.partition_point(|file| file.stem < stem);
+        self.refs[from..]
+            .iter()
+            .take_while(|file| file.stem == stem)
+            .any(|file| file.archive() == archive)
+    }
+}
+
 /// Groups `refs` by build.
 pub(crate) fn group(mut refs: Vec<FileRef>) -> Grouped {
     // Current before archive, so that of two records of one file the current one stays.
@@ -161,28 +180,32 @@ mod tests {
     use super::*;
 
     fn file(stem: u64, offset: u64, listing: Listing, archive: ArchiveType, fate: Fate) -> FileRef {
-        FileRef::new(stem, 1, offset, listing, archive, false, fate)
+        let place = Place {
+            offset,
+            listing,
+            archive,
+            v3: false,
+        };
+        FileRef::new(stem, 0, 1, place, fate)
     }
 
     #[test]
     fn a_ref_gives_back_what_was_packed() {
         for fate in [Fate::Transfer, Fate::Keep, Fate::Rest, Fate::Check] {
-            let packed = FileRef::new(
-                7,
-                9,
-                1 << 40,
-                Listing::Archive,
-                ArchiveType::Conda,
-                true,
-                fate,
-            );
+            let place = Place {
+                offset: 1 << 40,
+                listing: Listing::Archive,
+                archive: ArchiveType::Conda,
+                v3: true,
+            };
+            let packed = FileRef::new(7, 3, 9, place, fate);
             assert_eq!(packed.fate(), fate);
             assert_eq!(packed.offset(), 1 << 40);
             assert_eq!(packed.listing(), Listing::Archive);
             assert_eq!(packed.archive(), ArchiveType::Conda);
             assert!(packed.is_v3());
         }
-        assert_eq!(size_of::<FileRef>(), 24);
+        assert_eq!(size_of::<FileRef>(), 32);
     }
 
     #[test]
@@ -202,6 +225,8 @@ mod tests {
             "one file named by both listings is one file"
         );
         assert_eq!(grouped.idle.len(), 1);
+        assert!(grouped.contains(1, Conda) && grouped.contains(3, Conda));
+        assert!(!grouped.contains(3, TarBz2) && !grouped.contains(4, Conda));
         let lens: Vec<u32> = grouped.work.iter().map(|build| build.len).collect();
         assert_eq!(lens, [2, 1], "current builds first");
     }

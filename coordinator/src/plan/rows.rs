@@ -6,8 +6,9 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use mirror_channel::name::FileName;
 use mirror_channel::repodata::{
-    Event, Limits, Record, RecordError, RepodataError, Scanner, Section,
+    Event, Limits, Record, RecordError, RepodataError, Scanner, Section, removed,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -34,14 +35,21 @@ pub(crate) enum Unusable {
     #[error(transparent)]
     Record(#[from] RecordError),
     /// What it asks of its reader.
-    #[error("{error}")]
+    #[error("the record {key:?} cannot be used: {error}")]
     Limit { key: String, error: RepodataError },
+}
+
+/// What an index says beside its records.
+#[derive(Debug, Default)]
+struct Found {
+    base_url: OnceLock<String>,
+    removed: OnceLock<Vec<FileName>>,
 }
 
 /// A stream of [`Row`]s.
 pub(crate) struct Rows<J> {
     batches: mpsc::Receiver<Result<Vec<Row<J>>, RepodataError>>,
-    base_url: Arc<OnceLock<String>>,
+    found: Arc<Found>,
     reader: Option<JoinHandle<()>>,
 }
 
@@ -54,10 +62,10 @@ impl<J: Send + 'static> Rows<J> {
     ) -> std::io::Result<Self> {
         let index = File::open(path)?;
         let (sender, batches) = mpsc::channel(AHEAD);
-        let base_url = Arc::new(OnceLock::new());
-        let found = Arc::clone(&base_url);
+        let found = Arc::new(Found::default());
+        let finds = Arc::clone(&found);
         let reader = tokio::task::spawn_blocking(move || {
-            let end = read(&index, limits, &judge, &sender, &found);
+            let end = read(&index, limits, &judge, &sender, &finds);
             if let Err(error) = end {
                 // Nobody listens any more: the run was stopped.
                 let _ = sender.blocking_send(Err(error));
@@ -65,14 +73,19 @@ impl<J: Send + 'static> Rows<J> {
         });
         Ok(Self {
             batches,
-            base_url,
+            found,
             reader: Some(reader),
         })
     }
 
     /// `info.base_url`, as far as the index was read: where the packages are, if not beside it (CEP 15).
     pub(crate) fn base_url(&self) -> Option<&str> {
-        self.base_url.get().map(String::as_str)
+        self.found.base_url.get().map(String::as_str)
+    }
+
+    /// Files that the index names as removed, as far as it was read.
+    pub(crate) fn removed(&self) -> &[FileName] {
+        self.found.removed.get().map_or(&[], Vec::as_slice)
     }
 
     /// The next batch; `None` at the end of the index.
@@ -94,7 +107,7 @@ fn read<J>(
     limits: Limits,
     judge: &impl Fn(&Record, &[u8]) -> J,
     sender: &mpsc::Sender<Result<Vec<Row<J>>, RepodataError>>,
-    base_url: &OnceLock<String>,
+    found: &Found,
 ) -> Result<(), RepodataError> {
     let mut scanner = Scanner::new(index, limits);
     let mut batch = Vec::with_capacity(BATCH);
@@ -127,9 +140,12 @@ fn read<J>(
                 record: Err(Unusable::Limit { key, error }),
             }),
             Event::Value { key, json, .. } if key.text == "info" => {
-                if let Some(found) = base_url_in(json) {
-                    let _ = base_url.set(found);
+                if let Some(base_url) = base_url_in(json) {
+                    let _ = found.base_url.set(base_url);
                 }
+            }
+            Event::Value { key, json, .. } if key.text == "removed" => {
+                let _ = found.removed.set(removed(json).collect());
             }
             _ => {}
         }

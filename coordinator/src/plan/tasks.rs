@@ -18,6 +18,14 @@ pub(crate) struct Template {
     pub allow_unverified: bool,
 }
 
+/// A task of a plan.
+#[derive(Debug, Clone)]
+pub(crate) struct Planned {
+    pub task: Task,
+    /// Those of its files that only the listing of archived files names: mirrored, never indexed.
+    pub yanked: Vec<String>,
+}
+
 impl Plan {
     /// The tasks of some builds of [`Plan::work`]. Reads from disk.
     ///
@@ -27,31 +35,37 @@ impl Plan {
         &self,
         builds: &[BuildRef],
         template: &Template,
-    ) -> Result<Vec<Task>, RepodataError> {
+    ) -> Result<Vec<Planned>, RepodataError> {
         let mut tasks = Vec::with_capacity(builds.len());
         for build in builds {
-            let mut of_build: Vec<Task> = Vec::with_capacity(1);
+            let mut of_build: Vec<Planned> = Vec::with_capacity(1);
             for (file, record) in self.records(*build)? {
                 let stem = record.file.stem();
                 // Two builds whose stems have one hash end in one group; here they part.
-                let task = match of_build.iter_mut().position(|task| task.stem() == stem) {
-                    Some(at) => &mut of_build[at],
-                    None => {
-                        of_build.push(self.task(&record, template));
-                        of_build.last_mut().expect("it was just pushed")
-                    }
-                };
+                let at = of_build
+                    .iter()
+                    .position(|planned| planned.task.stem() == stem);
+                let at = at.unwrap_or_else(|| {
+                    of_build.push(Planned {
+                        task: self.task(&record, template),
+                        yanked: Vec::new(),
+                    });
+                    of_build.len() - 1
+                });
+                let Planned { task, yanked } = &mut of_build[at];
                 // A channel may list a file twice (in `packages.conda` and `v3`): once is enough.
                 let name = record.file.as_str();
                 if !task.files.iter().any(|listed| listed.file == name) {
                     task.files.push(task_file(file, &record));
+                    if file.listing() == Listing::Archive {
+                        yanked.push(name.to_owned());
+                    }
                 }
             }
-            tasks.extend(
-                of_build
-                    .into_iter()
-                    .filter(|task| task.files.iter().any(|file| file.action != Action::Keep)),
-            );
+            tasks.extend(of_build.into_iter().filter(|planned| {
+                let mut files = planned.task.files.iter();
+                files.any(|file| file.action != Action::Keep)
+            }));
         }
         Ok(tasks)
     }
@@ -59,12 +73,12 @@ impl Plan {
     /// The files of builds with nothing to do now, a batch of builds at a time.
     pub(crate) fn idle(
         &self,
-    ) -> impl Iterator<Item = Result<Vec<(Fate, Record)>, RepodataError>> + '_ {
+    ) -> impl Iterator<Item = Result<Vec<(Fate, Listing, Record)>, RepodataError>> + '_ {
         self.idle.iter().map(|build| {
             let records = self.records(*build)?;
             Ok(records
                 .into_iter()
-                .map(|(file, record)| (file.fate(), record))
+                .map(|(file, record)| (file.fate(), file.listing(), record))
                 .collect())
         })
     }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mirror_ledger::{FileOutcome, Recorded, Wanted};
-use mirror_queue::{Action, Task, TaskFile};
+use mirror_queue::{Action, TaskFile};
 
 use super::tags::Tags;
-use crate::plan::{Plan, Template};
-use crate::report::{Entry, Verdict};
+use crate::plan::{Plan, Planned, Template};
+use crate::report::{Entry, OutsideIndex, Verdict};
 use crate::run::Run;
 use crate::summary::SubdirSummary;
 
@@ -38,9 +38,9 @@ pub(crate) enum Followed {
 /// The way of one plan through the queue.
 pub(crate) struct Follow<'a> {
     run: &'a Run,
-    tasks: stream::BoxStream<'a, anyhow::Result<Task>>,
+    tasks: stream::BoxStream<'a, anyhow::Result<Planned>>,
     exhausted: bool,
-    window: HashMap<String, Task>,
+    window: HashMap<String, Planned>,
     plan: u64,
     /// When the earliest failure of this run is due for another try.
     pub retry_due_ms: Option<u64>,
@@ -69,16 +69,17 @@ impl<'a> Follow<'a> {
                 }
             })
             .try_flatten()
-            .map(move |task| {
+            .map(move |planned| {
                 let tags = tags.clone();
                 async move {
-                    let mut task: Task = task?;
+                    let mut planned: Planned = planned?;
+                    let task = &mut planned.task;
                     if let Some(tags) = tags {
                         // A file to keep is kept by its layer, which has to be read.
                         let keeps = task.files.iter().any(|file| file.action == Action::Keep);
-                        task.probe = keeps || tags.may_have(&task).await;
+                        task.probe = keeps || tags.may_have(task).await;
                     }
-                    anyhow::Ok(task)
+                    anyhow::Ok(planned)
                 }
             })
             .buffered(AHEAD)
@@ -112,13 +113,13 @@ impl<'a> Follow<'a> {
                 biased;
                 () = self.run.shutdown.requested() => return Ok(Followed::Interrupted),
                 _ = poll.tick() => self.collect(summary).await?,
-                task = self.tasks.next(), if !self.exhausted && self.window.len() < WINDOW => match task {
+                planned = self.tasks.next(), if !self.exhausted && self.window.len() < WINDOW => match planned {
                     None => self.exhausted = true,
-                    Some(task) => {
-                        let task = task?;
-                        self.run.queue.publish(task.clone()).await?;
+                    Some(planned) => {
+                        let planned = planned?;
+                        self.run.queue.publish(planned.task.clone()).await?;
                         mirror_runtime::fail_point::hit("while-queueing").await;
-                        self.window.insert(task.stem(), task);
+                        self.window.insert(planned.task.stem(), planned);
                     }
                 },
                 // Last: however often it is time to publish, there must be something to publish.
@@ -132,10 +133,20 @@ impl<'a> Follow<'a> {
         let open: Vec<(String, TaskFile)> = self
             .window
             .iter()
-            .flat_map(|(stem, task)| task.files.iter().map(|file| (stem.clone(), file.clone())))
+            .flat_map(|(stem, open)| {
+                open.task
+                    .files
+                    .iter()
+                    .map(|file| (stem.clone(), file.clone()))
+            })
             .filter(|(_, file)| file.action != Action::Keep)
             .collect();
-        let Some(subdir) = self.window.values().next().map(|task| task.subdir.clone()) else {
+        let Some(subdir) = self
+            .window
+            .values()
+            .next()
+            .map(|open| open.task.subdir.clone())
+        else {
             return Ok(());
         };
         let names: Vec<String> = open.iter().map(|(_, file)| file.file.clone()).collect();
@@ -145,7 +156,7 @@ impl<'a> Follow<'a> {
             outcomes.entry(stem).or_default().push((file, recorded));
         }
         for (stem, files) in outcomes {
-            let probe = self.window.get(&stem).is_some_and(|task| task.probe);
+            let probe = self.window.get(&stem).is_some_and(|open| open.task.probe);
             let settled = files.iter().all(|(file, recorded)| {
                 let wanted = Wanted {
                     sha256: file.sha256,
@@ -157,21 +168,34 @@ impl<'a> Follow<'a> {
                     .is_some_and(|recorded| recorded.settles(self.plan, &wanted, probe))
             });
             if settled {
-                let task = self.window.remove(&stem);
-                for file in task.iter().flat_map(|task| &task.files) {
+                let Some(Planned { task, yanked }) = self.window.remove(&stem) else {
+                    continue;
+                };
+                for file in &task.files {
                     if file.action == Action::Keep {
                         let mut entry = Entry::new(&subdir, &file.file, Verdict::Held);
                         entry.bytes = file.size;
+                        entry.outside_index = outside(&yanked, file);
                         self.run.report.add(&entry)?;
                     }
                 }
                 for (file, recorded) in files {
-                    self.settled(
-                        &subdir,
-                        &file,
-                        recorded.as_ref().map(|r| &r.outcome),
-                        summary,
-                    )?;
+                    let outcome = recorded.as_ref().map(|recorded| &recorded.outcome);
+                    self.settled(&subdir, &file, outside(&yanked, &file), outcome, summary)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reports what was queued and has no outcome, for a run that stops here.
+    pub(crate) fn report_pending(&self) -> anyhow::Result<()> {
+        for Planned { task, .. } in self.window.values() {
+            for file in &task.files {
+                if file.action == Action::Transfer {
+                    let mut entry = Entry::new(&task.subdir, &file.file, Verdict::Pending);
+                    entry.bytes = file.size;
+                    self.run.report.add(&entry)?;
                 }
             }
         }
@@ -182,6 +206,7 @@ impl<'a> Follow<'a> {
         &mut self,
         subdir: &str,
         file: &TaskFile,
+        outside: Option<OutsideIndex>,
         outcome: Option<&FileOutcome>,
         summary: &mut SubdirSummary,
     ) -> anyhow::Result<()> {
@@ -190,7 +215,9 @@ impl<'a> Follow<'a> {
             Some(FileOutcome::Done { sha256, size, .. }) => {
                 let mut entry = Entry::new(subdir, &file.file, Verdict::Done);
                 (entry.bytes, entry.sha256) = (Some(*size), Some(hex(sha256)));
+                entry.outside_index = outside;
                 report.add(&entry)?;
+                summary.outside_index += u64::from(outside.is_some());
                 if file.action == Action::Transfer {
                     summary.done += 1;
                     summary.done_bytes += size;
@@ -221,6 +248,10 @@ impl<'a> Follow<'a> {
         }
         Ok(())
     }
+}
+
+fn outside(yanked: &[String], file: &TaskFile) -> Option<OutsideIndex> {
+    yanked.contains(&file.file).then_some(OutsideIndex::Yanked)
 }
 
 fn hex(sha256: &[u8; 32]) -> String {

@@ -21,6 +21,7 @@ use mirror_runtime::{Disposed, Disposition, clock};
 use crate::error::RunError;
 use crate::plan::{self, Inputs, Totals, Trust};
 use crate::publish::Publisher;
+use crate::report::Report;
 use crate::run::Run;
 use crate::summary::{Publication, SubdirSummary};
 use index::{Upstream, fetch};
@@ -28,15 +29,25 @@ use index::{Upstream, fetch};
 /// How long the lease on a subdir lives without being renewed.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
+/// What a subdir is gone through for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Only to know how much there is to do; nothing is reported.
+    Measure,
+    /// To do it, or in a dry run to say it.
+    Mirror,
+}
+
 /// One subdir's run.
 pub(crate) struct Sync<'a> {
     run: &'a Run,
     subdir: &'a str,
     layout: SubdirLayout,
+    purpose: Purpose,
 }
 
 impl<'a> Sync<'a> {
-    pub(crate) fn new(run: &'a Run, subdir: &'a str) -> anyhow::Result<Self> {
+    pub(crate) fn new(run: &'a Run, subdir: &'a str, purpose: Purpose) -> anyhow::Result<Self> {
         let layout = SubdirLayout::new(&run.host(), run.namespace(), &run.channel.name, subdir)
             .with_context(|| {
                 format!(
@@ -48,6 +59,7 @@ impl<'a> Sync<'a> {
             run,
             subdir,
             layout,
+            purpose,
         })
     }
 
@@ -165,7 +177,7 @@ impl<'a> Sync<'a> {
             (trust, &self.run.destination, self.run.options.dry_run)
         {
             // To someone who is not logged in a private registry looks empty.
-            self.may_push(destination, &Totals::default()).await?;
+            self.may_push(destination, &Totals::default(), &[]).await?;
         }
         let mut state = state.unwrap_or_default();
         let number = self.begin(&mut state, trust, latest.as_ref()).await?;
@@ -195,9 +207,15 @@ impl<'a> Sync<'a> {
             layout: &self.layout,
             listed: &listed,
             retry_failed: self.run.options.retry_failed,
+            is_first: latest.is_none(),
             limits: Limits::default(),
         };
-        let made = plan::make(&inputs, &*self.run.ledger, &self.run.report);
+        let unreported = Report::none();
+        let report = match self.purpose {
+            Purpose::Measure => &unreported,
+            Purpose::Mirror => &self.run.report,
+        };
+        let made = plan::make(&inputs, &*self.run.ledger, report);
         let Some(plan) = self.run.unless_stopped(made).await else {
             return Ok(SubdirSummary {
                 subdir: self.subdir.to_owned(),
@@ -205,7 +223,10 @@ impl<'a> Sync<'a> {
             });
         };
         let plan = Arc::new(plan?);
-        let mut summary = SubdirSummary::planned(self.subdir, &plan.totals);
+        let mut summary = SubdirSummary::planned_as(self.subdir, &plan.totals, &plan.names);
+        if self.purpose == Purpose::Measure {
+            return Ok(summary);
+        }
         self.report_idle(&plan).await?;
         let resting = plan.totals.resting_due_ms;
         let Some(destination) = self
@@ -216,10 +237,13 @@ impl<'a> Sync<'a> {
         else {
             return Ok(summary);
         };
-        self.run.progress.plan(plan.totals.files, plan.totals.bytes);
+        let (files, bytes) = (plan.totals.files, plan.totals.bytes);
+        self.run.admitted.admit(&self.run.guard, files, bytes)?;
+        self.run.progress.plan(files, bytes);
 
         if !plan.work.is_empty() || latest.is_none() {
-            self.may_push(destination, &plan.totals).await?;
+            self.may_push(destination, &plan.totals, &plan.names)
+                .await?;
         }
         let mut publisher = Publisher {
             run: self.run,

@@ -12,9 +12,9 @@ use super::follow::{Follow, Followed};
 use super::tags::Tags;
 use crate::error::RunError;
 use crate::patience::patiently;
-use crate::plan::{self, Fate, Plan, Template, Totals, Trust};
+use crate::plan::{self, Fate, Listing, NameTotal, Plan, Template, Totals, Trust};
 use crate::publish::{Published, Publisher};
-use crate::report::{Entry, Verdict};
+use crate::report::{Entry, OutsideIndex, Verdict};
 use crate::summary::{Publication, SubdirSummary};
 
 impl Sync<'_> {
@@ -28,7 +28,7 @@ impl Sync<'_> {
         let subdir = self.subdir.to_owned();
         let reading = tokio::task::spawn_blocking(move || {
             for files in plan.idle() {
-                for (fate, record) in files? {
+                for (fate, listing, record) in files? {
                     let verdict = match fate {
                         Fate::Keep => Verdict::Held,
                         Fate::Rest => Verdict::Resting,
@@ -36,6 +36,9 @@ impl Sync<'_> {
                     };
                     let mut entry = Entry::new(&subdir, record.file.as_str(), verdict);
                     entry.bytes = record.size;
+                    if fate == Fate::Keep && listing == Listing::Archive {
+                        entry.outside_index = Some(OutsideIndex::Yanked);
+                    }
                     report.add(&entry)?;
                 }
             }
@@ -88,7 +91,10 @@ impl Sync<'_> {
             let until = Instant::now() + span;
             match follow.next(until, summary).await? {
                 Followed::Complete => return Ok(Some(follow.retry_due_ms)),
-                Followed::Interrupted => return Ok(None),
+                Followed::Interrupted => {
+                    follow.report_pending()?;
+                    return Ok(None);
+                }
                 Followed::TimeToPublish => match self
                     .run
                     .unless_stopped(self.publish(publisher, summary))
@@ -101,7 +107,10 @@ impl Sync<'_> {
                         tracing::warn!(subdir, "cannot publish what is held so far: {error:#}");
                     }
                     Some(Err(error)) => return Err(error),
-                    None => return Ok(None),
+                    None => {
+                        follow.report_pending()?;
+                        return Ok(None);
+                    }
                 },
             }
         }
@@ -113,6 +122,7 @@ impl Sync<'_> {
         &self,
         destination: &Destination,
         totals: &Totals,
+        names: &[NameTotal],
     ) -> anyhow::Result<()> {
         let repository = self.layout.index_repository();
         let refused = match patiently(|| destination.ensure_config(&repository)).await {
@@ -126,7 +136,7 @@ impl Sync<'_> {
         tracing::debug!(%refused, "the registry wants a login");
         Err(RunError::LoginNeeded {
             registry: destination.host().to_owned(),
-            planned: SubdirSummary::planned(self.subdir, totals),
+            planned: Box::new(SubdirSummary::planned_as(self.subdir, totals, names)),
         }
         .into())
     }

@@ -15,25 +15,44 @@ pub enum Verbosity {
     Debug,
 }
 
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// A line an event, for people.
+    #[default]
+    Text,
+    /// A JSON object an event, for log collectors: `timestamp`, `level`, `message` and the event's
+    /// own fields side by side.
+    Json,
+}
+
+/// The target of events that say how far the work is; shown in [`Format::Json`] unless quiet.
+pub const PROGRESS: &str = "progress";
+
 /// Starts the log. `RUST_LOG` overrides `verbosity`; `writer` is standard error or what keeps a
 /// progress bar whole. A second call in one process changes nothing.
-pub fn init<W>(verbosity: Verbosity, colours: bool, writer: W)
+pub fn init<W>(verbosity: Verbosity, format: Format, colours: bool, writer: W)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let default = match verbosity {
-        Verbosity::Quiet => "error",
-        Verbosity::Normal => "warn",
-        Verbosity::Debug => {
+    let default = match (verbosity, format) {
+        (Verbosity::Quiet, _) => "error",
+        (Verbosity::Normal, Format::Text) => "warn",
+        (Verbosity::Normal, Format::Json) => "warn,progress=info",
+        (Verbosity::Debug, _) => {
             "info,conda_oci=debug,mirror_channel=debug,mirror_oci=debug,mirror_queue=debug,mirror_ledger=debug,mirror_worker=debug,mirror_runtime=debug"
         }
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    // An error here means that a subscriber is already set, as in tests.
-    let _ = tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(colours)
-        .with_target(verbosity == Verbosity::Debug)
-        .with_writer(writer)
-        .try_init();
+        .with_writer(writer);
+    // An error here means that a subscriber is already set, as in tests.
+    let _ = match format {
+        Format::Text => log
+            .with_ansi(colours)
+            .with_target(verbosity == Verbosity::Debug)
+            .try_init(),
+        Format::Json => log.json().flatten_event(true).try_init(),
+    };
 }

@@ -1,0 +1,84 @@
+//! The options of one invocation, whatever it mirrors: how it runs and what it says.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use mirror_runtime::telemetry::{Format, Verbosity};
+
+/// Options that a configuration file cannot give.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Run the mirrors of a file (TOML); options given beside it go before those of the file
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["channel", "rename", "report"],
+        help_heading = "What to mirror"
+    )]
+    pub config: Option<PathBuf>,
+
+    /// Of the file, only the mirror with this name or channel, repeatable
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "config",
+        help_heading = "What to mirror"
+    )]
+    pub only: Vec<String>,
+
+    /// Plan only: print what would be done, change nothing
+    #[arg(long, help_heading = "How")]
+    pub dry_run: bool,
+
+    /// Try failed files now, not only an hour after they failed
+    #[arg(long, help_heading = "How")]
+    pub retry_failed: bool,
+
+    /// Print the plan of a dry run, or what a run came to, as JSON: an object a mirror, each on a line
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+
+    /// Say nothing but errors
+    #[arg(short, long, conflicts_with = "debug", help_heading = "Output")]
+    pub quiet: bool,
+
+    /// Say every step and request
+    #[arg(long, help_heading = "Output")]
+    pub debug: bool,
+
+    /// How the log and the progress on standard error are written
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = "Output"
+    )]
+    pub log_format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people, bars on a terminal
+    Text,
+    /// One JSON object a line, for a log collector
+    Json,
+}
+
+impl RunArgs {
+    pub(crate) fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.debug) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Debug,
+            _ => Verbosity::Normal,
+        }
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        match self.log_format {
+            LogFormat::Text => Format::Text,
+            LogFormat::Json => Format::Json,
+        }
+    }
+}

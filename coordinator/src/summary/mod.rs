@@ -1,0 +1,144 @@
+//! What a run came to, for people and for scripts. `docs/report.schema.json` describes the JSON.
+
+mod plan_text;
+mod text;
+mod totals;
+mod units;
+
+use serde::Serialize;
+
+use crate::plan::{self, NameTotal};
+
+pub(crate) use totals::{Totals, largest_names};
+pub(crate) use units::{duration, size};
+
+/// One subdir's part of a [`Summary`].
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct SubdirSummary {
+    pub subdir: String,
+    /// The channel's index is the one of the last complete run: nothing was to be done.
+    pub unchanged: bool,
+    /// Builds and files that were planned, and the files' bytes.
+    pub planned_builds: u64,
+    pub planned_files: u64,
+    pub planned_bytes: u64,
+    /// Writes that a fill of this plan makes at a registry, about.
+    pub planned_writes: u64,
+    /// Sums of the planned files by package name.
+    #[serde(skip)]
+    pub names: Vec<NameTotal>,
+    /// Files held before the run.
+    pub held: u64,
+    /// Files brought or found in this run, and their bytes.
+    pub done: u64,
+    pub done_bytes: u64,
+    pub failed: u64,
+    /// Earlier failures that were not tried again yet.
+    pub resting: u64,
+    pub unrepresentable: u64,
+    /// Records that cannot be used.
+    pub bad_records: u64,
+    /// Files that a foreign index lists and the registry does not hold.
+    pub not_held: u64,
+    /// Files that the registry holds and upstream still names, which the index does not list.
+    pub outside_index: u64,
+    pub publication: Publication,
+    /// Records in the published index, where it is known.
+    pub indexed: Option<u64>,
+    /// Why the subdir could not be mirrored, if it could not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What happened to the published index.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Publication {
+    /// Nothing was published: a dry run, or an interrupted one.
+    #[default]
+    None,
+    /// The index at the registry is already what it should be.
+    Unchanged,
+    /// A new index was published.
+    Published,
+    /// A new index would have shrunk too much.
+    Refused,
+}
+
+impl SubdirSummary {
+    pub(crate) fn planned_as(subdir: &str, totals: &plan::Totals, names: &[NameTotal]) -> Self {
+        Self {
+            subdir: subdir.to_owned(),
+            planned_builds: totals.builds,
+            planned_files: totals.files,
+            planned_bytes: totals.bytes,
+            planned_writes: totals.writes(),
+            names: names.to_vec(),
+            held: totals.held,
+            resting: totals.resting,
+            unrepresentable: totals.unrepresentable,
+            bad_records: totals.broken,
+            outside_index: totals.outside,
+            ..Self::default()
+        }
+    }
+
+    /// Files of the channel that the selection names.
+    pub(crate) fn selected(&self) -> u64 {
+        self.planned_files + self.held + self.resting + self.unrepresentable + self.bad_records
+    }
+
+    pub(crate) fn has_failures(&self) -> bool {
+        self.failed + self.resting + self.bad_records > 0
+    }
+}
+
+/// A whole run.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Summary {
+    pub channel: String,
+    pub registry: Option<String>,
+    /// Whether this is only a plan.
+    pub dry_run: bool,
+    pub interrupted: bool,
+    pub seconds: f64,
+    /// Sums over the subdirs.
+    pub totals: Totals,
+    pub subdirs: Vec<SubdirSummary>,
+    /// The package names that the largest part of the plan belongs to, the largest first.
+    pub largest_names: Vec<NameTotal>,
+    /// The registry that wants a login for pushing where none was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login_needed: Option<String>,
+    /// Writes a minute that hold at the registry, where a rate is set or known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u32>,
+    /// About how many seconds the planned writes take at that rate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub planned_seconds: Option<u64>,
+    /// What stopped the run as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Summary {
+    /// Whether some subdir could not be mirrored at all, or its index not be published.
+    pub(crate) fn is_broken(&self) -> bool {
+        let broken = |subdir: &SubdirSummary| {
+            subdir.error.is_some() || subdir.publication == Publication::Refused
+        };
+        let stopped = self.login_needed.is_some() || self.error.is_some();
+        stopped || self.subdirs.iter().any(broken)
+    }
+
+    pub(crate) fn has_failures(&self) -> bool {
+        self.subdirs.iter().any(SubdirSummary::has_failures)
+    }
+
+    /// The summary as one line of JSON.
+    pub(crate) fn json(&self) -> String {
+        let mut json = serde_json::to_string(self).expect("numbers and texts have a JSON form");
+        json.push('\n');
+        json
+    }
+}

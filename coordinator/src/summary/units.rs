@@ -1,0 +1,46 @@
+//! Numbers as people read them.
+
+use std::time::Duration;
+
+/// Bytes for people: `1.5 GB`.
+pub(crate) fn size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    for unit in ["B", "kB", "MB", "GB"] {
+        if value < 1000.0 {
+            return if unit == "B" {
+                format!("{bytes} B")
+            } else {
+                format!("{value:.1} {unit}")
+            };
+        }
+        value /= 1000.0;
+    }
+    format!("{value:.2} TB")
+}
+
+/// A span for people: `2d 3h`, `5m 7s`, `0.4s`.
+pub(crate) fn duration(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..10 => format!("{:.1}s", span.as_secs_f64()),
+        10..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{}d {}h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_spans_read_well() {
+        assert_eq!(size(999), "999 B");
+        assert_eq!(size(1_500_000_000), "1.5 GB");
+        assert_eq!(size(26_370_000_000_000), "26.37 TB");
+        assert_eq!(duration(Duration::from_millis(400)), "0.4s");
+        assert_eq!(duration(Duration::from_secs(3700)), "1h 1m");
+        assert_eq!(duration(Duration::from_secs(200_000)), "2d 7h");
+    }
+}
