@@ -135,7 +135,7 @@ pub(crate) async fn run(
     let synced = Synced::default();
     let worked = tokio::select! {
         worked = work(&run, spool, activity, &synced) => worked,
-        () = run.progress.show(style, screen) => unreachable!("the display does not end by itself"),
+        () = run.progress.show(style, screen, &*run.queue) => unreachable!("the display does not end by itself"),
     };
     let ended = synced.finish();
     let nothing = |subdir: &SubdirSummary| {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use mirror_queue::TaskQueue;
 use mirror_runtime::telemetry::{Format, PROGRESS};
 use mirror_worker::Activity;
 
@@ -75,7 +76,7 @@ impl Progress {
         self.failed.fetch_add(u64::from(failed), Ordering::Relaxed);
     }
 
-    fn line(&self) -> String {
+    fn line(&self, retries: u64) -> String {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (files, planned) = (get(&self.settled_files), get(&self.planned_files));
         let (bytes, all_bytes) = (get(&self.settled_bytes), get(&self.planned_bytes));
@@ -98,37 +99,42 @@ impl Progress {
             0 => {}
             failed => line.push_str(&format!(", {failed} failed")),
         }
+        match retries {
+            0 => {}
+            1 => line.push_str(", 1 build waits for another try"),
+            builds => line.push_str(&format!(", {builds} builds wait for another try")),
+        }
         line
     }
 
-    /// Shows the progress until the returned future is dropped.
-    pub(crate) async fn show(&self, style: Style, screen: &Screen) {
+    /// Shows the progress until the returned future is dropped. `queue` knows what waits for another try.
+    pub(crate) async fn show(&self, style: Style, screen: &Screen, queue: &dyn TaskQueue) {
         match style {
             Style::Silent => std::future::pending().await,
             Style::Lines => {
                 // Standard error may be closed; progress is not worth failing for.
-                self.every(|| {
-                    let _ = writeln!(io::stderr(), "{}", self.line());
+                self.every(queue, |retries| {
+                    let _ = writeln!(io::stderr(), "{}", self.line(retries));
                 })
                 .await;
             }
-            Style::Events => self.every(|| self.event()).await,
-            Style::Bars => self.bars(&screen.0).await,
+            Style::Events => self.every(queue, |retries| self.event(retries)).await,
+            Style::Bars => self.bars(&screen.0, queue).await,
         }
     }
 
-    async fn every(&self, say: impl Fn()) {
+    async fn every(&self, queue: &dyn TaskQueue, say: impl Fn(u64)) {
         let mut tick =
             tokio::time::interval_at(tokio::time::Instant::now() + LINE_EVERY, LINE_EVERY);
         loop {
             tick.tick().await;
             if self.planned_files.load(Ordering::Relaxed) > 0 {
-                say();
+                say(retries(queue).await);
             }
         }
     }
 
-    fn event(&self) {
+    fn event(&self, retries: u64) {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         tracing::info!(
             target: PROGRESS,
@@ -137,12 +143,13 @@ impl Progress {
             bytes = get(&self.settled_bytes),
             planned_bytes = get(&self.planned_bytes),
             failed = get(&self.failed),
+            retries,
             downloaded_bytes = self.activity.downloaded(),
             "progress"
         );
     }
 
-    async fn bars(&self, screen: &MultiProgress) {
+    async fn bars(&self, screen: &MultiProgress, queue: &dyn TaskQueue) {
         let plain =
             |template| ProgressStyle::with_template(template).expect("the template is a constant");
         let total = screen.add(ProgressBar::new(0));
@@ -160,7 +167,7 @@ impl Progress {
             tick.tick().await;
             total.set_length(self.planned_files.load(Ordering::Relaxed));
             total.set_position(self.settled_files.load(Ordering::Relaxed));
-            total.set_message(self.line());
+            total.set_message(self.line(retries(queue).await));
             let in_flight = self.activity.in_flight(LINES);
             for (at, line) in lines.iter().enumerate() {
                 line.set_message(
@@ -178,6 +185,11 @@ impl Progress {
             }
         }
     }
+}
+
+/// Builds that wait for another try; none where the queue cannot be asked, for this is only shown.
+async fn retries(queue: &dyn TaskQueue) -> u64 {
+    queue.depth().await.map_or(0, |depth| depth.delayed)
 }
 
 /// Takes the bars off the screen when the display ends.

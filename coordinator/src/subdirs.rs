@@ -3,7 +3,9 @@
 use std::sync::Mutex;
 
 use futures::{StreamExt as _, stream};
+use mirror_channel::source::SourceError;
 use mirror_channel::subdir::{self, NOARCH};
+use mirror_oci::DestinationError;
 
 use crate::error::RunError;
 use crate::guard::OverLimit;
@@ -29,6 +31,8 @@ pub(crate) struct Ended {
     pub login: Option<String>,
     /// The plan is larger than it may be.
     pub over_limit: Option<OverLimit>,
+    /// The registry or the channel cannot be reached: what is left would wait for it in vain.
+    unreachable: bool,
 }
 
 impl Ended {
@@ -45,6 +49,17 @@ impl Synced {
         if login.is_some() {
             state.login = login;
         }
+    }
+
+    /// Notes that a host cannot be reached; whether that is news.
+    fn unreachable(&self) -> bool {
+        let mut state = self.state.lock().expect("no panic under this lock");
+        !std::mem::replace(&mut state.unreachable, true)
+    }
+
+    fn is_over(&self) -> bool {
+        let state = self.state.lock().expect("no panic under this lock");
+        state.unreachable
     }
 
     fn is_any_served(&self) -> bool {
@@ -105,7 +120,7 @@ async fn each(run: &Run, purpose: Purpose, synced: &Synced) {
 }
 
 async fn one(run: &Run, name: &str, purpose: Purpose, synced: &Synced) {
-    if run.shutdown.is_requested() {
+    if run.shutdown.is_requested() || synced.is_over() {
         return;
     }
     let ended = match Sync::new(run, name, purpose) {
@@ -123,7 +138,10 @@ async fn one(run: &Run, name: &str, purpose: Purpose, synced: &Synced) {
         error => {
             let error = error.map_or_else(|error| error, Into::into);
             let text = format!("{error:#}");
-            tracing::error!("subdir {name}: {text}");
+            // Those at work beside it meet the same wall; once is enough to say so.
+            if !is_unreachable(&error) || synced.unreachable() {
+                tracing::error!("subdir {name}: {text}");
+            }
             let summary = SubdirSummary {
                 subdir: name.to_owned(),
                 error: Some(text),
@@ -132,4 +150,12 @@ async fn one(run: &Run, name: &str, purpose: Purpose, synced: &Synced) {
             synced.add(summary, None);
         }
     }
+}
+
+/// Whether nobody answers at the registry or at the channel.
+fn is_unreachable(error: &anyhow::Error) -> bool {
+    let registry = error.downcast_ref::<DestinationError>();
+    let channel = error.downcast_ref::<SourceError>();
+    registry.is_some_and(DestinationError::is_unreachable)
+        || matches!(channel, Some(SourceError::Unreachable { .. }))
 }

@@ -93,7 +93,7 @@ fn request(
     let filters = Filters {
         newer_than: match &mirror.newer_than {
             None => None,
-            Some(text) => Some(text.parse().context("--newer-than")?),
+            Some(text) => Some(text.parse()?),
         },
         max_size: mirror.max_size.map(|size| size.0),
         latest: mirror.latest,

@@ -5,7 +5,11 @@
 mod adopt;
 mod classify;
 mod make;
+mod maker;
+mod newest;
 mod outside;
+#[cfg(test)]
+mod properties;
 mod refs;
 mod rows;
 mod source;

@@ -121,7 +121,7 @@ pub(crate) struct BuildRef {
 /// Files grouped into builds.
 #[derive(Debug, Default)]
 pub(crate) struct Grouped {
-    /// All files, those of a build side by side; a file that both listings name once, as current.
+    /// All files, those of a build side by side, each once.
     pub refs: Vec<FileRef>,
     /// Builds with something to do, in the order of the index.
     pub work: Vec<BuildRef>,
@@ -142,7 +142,8 @@ impl Grouped {
 
 /// Groups `refs` by build.
 pub(crate) fn group(mut refs: Vec<FileRef>) -> Grouped {
-    // Current before archive, so that of two records of one file the current one stays.
+    // A file that is listed twice (in both listings, in `packages.conda` and `v3`, or under a repeated key) is one
+    // file: the current listing's counts, and of two there the first.
     refs.sort_unstable_by_key(|file| {
         (
             file.stem,
@@ -151,10 +152,7 @@ pub(crate) fn group(mut refs: Vec<FileRef>) -> Grouped {
             file.offset(),
         )
     });
-    refs.dedup_by(|later, first| {
-        let same = later.stem == first.stem && later.archive() == first.archive();
-        same && later.listing() == Listing::Archive && first.listing() == Listing::Current
-    });
+    refs.dedup_by_key(|file| (file.stem, file.packed & CONDA));
     let (mut work, mut idle) = (Vec::new(), Vec::new());
     let mut start = 0;
     for build in refs.chunk_by(|a, b| a.stem == b.stem) {
@@ -218,12 +216,9 @@ mod tests {
             file(1, 20, Current, TarBz2, Fate::Transfer),
             file(1, 20, Archive, TarBz2, Fate::Transfer),
             file(3, 5, Archive, Conda, Fate::Transfer),
+            file(3, 9, Archive, Conda, Fate::Keep),
         ]);
-        assert_eq!(
-            grouped.refs.len(),
-            4,
-            "one file named by both listings is one file"
-        );
+        assert_eq!(grouped.refs.len(), 4, "a file named twice is one file");
         assert_eq!(grouped.idle.len(), 1);
         assert!(grouped.contains(1, Conda) && grouped.contains(3, Conda));
         assert!(!grouped.contains(3, TarBz2) && !grouped.contains(4, Conda));

@@ -1,14 +1,17 @@
 //! The records of an index as a stream of batches, read on a thread of their own.
 //!
-//! At most a few batches are in memory, however long the index is.
+//! At most a few batches are in memory, however long the index is, and a hash of each key: of two records with one key
+//! the first counts and the other is unusable, or an index would be published that its readers disagree about.
 
+use std::collections::HashSet;
 use std::fs::File;
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use mirror_channel::name::FileName;
 use mirror_channel::repodata::{
-    Event, Limits, Record, RecordError, RepodataError, Scanner, Section, removed,
+    Entry, Event, Limits, Record, RecordError, RepodataError, Scanner, Section, removed,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -34,7 +37,7 @@ pub(crate) enum Unusable {
     /// What it says.
     #[error(transparent)]
     Record(#[from] RecordError),
-    /// What it asks of its reader.
+    /// What it asks of its reader: too much, or to choose between two.
     #[error("the record {key:?} cannot be used: {error}")]
     Limit { key: String, error: RepodataError },
 }
@@ -111,19 +114,22 @@ fn read<J>(
 ) -> Result<(), RepodataError> {
     let mut scanner = Scanner::new(index, limits);
     let mut batch = Vec::with_capacity(BATCH);
+    let (hasher, mut keys) = (RandomState::new(), HashSet::new());
     while let Some(event) = scanner.next()? {
         match event {
             Event::Record(entry) => {
                 let record = Record::parse(entry.section, entry.key.text, entry.json);
+                let fresh = keys.insert(hasher.hash_one((entry.section, entry.key.text)));
                 batch.push(Row {
                     ordinal: entry.ordinal,
                     offset: entry.offset,
                     section: entry.section,
                     record: match record {
-                        Ok(record) => {
+                        Ok(record) if fresh => {
                             let judged = judge(&record, entry.json);
                             Ok((record, judged))
                         }
+                        Ok(_) => Err(twice(&entry)),
                         Err(error) => Err(error.into()),
                     },
                 });
@@ -158,6 +164,15 @@ fn read<J>(
     }
     let _ = sender.blocking_send(Ok(batch));
     Ok(())
+}
+
+fn twice(entry: &Entry<'_>) -> Unusable {
+    let key = entry.key.text.to_owned();
+    let (again, offset) = (key.clone(), entry.offset);
+    Unusable::Limit {
+        key,
+        error: RepodataError::DuplicateKey { key: again, offset },
+    }
 }
 
 fn base_url_in(info: &[u8]) -> Option<String> {

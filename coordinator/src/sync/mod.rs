@@ -3,15 +3,13 @@
 mod belief;
 mod follow;
 mod index;
+mod prepare;
 mod tags;
 mod transfer;
 
-use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use mirror_channel::repodata::Limits;
 use mirror_channel::source::{IndexFile, SourceError};
 use mirror_channel::subdir::NOARCH;
 use mirror_ledger::{LeaseGrant, SubdirState};
@@ -19,12 +17,11 @@ use mirror_oci::layout::SubdirLayout;
 use mirror_runtime::{Disposed, Disposition, clock};
 
 use crate::error::RunError;
-use crate::plan::{self, Inputs, Totals, Trust};
 use crate::publish::Publisher;
-use crate::report::Report;
 use crate::run::Run;
 use crate::summary::{Publication, SubdirSummary};
 use index::{Upstream, fetch};
+use prepare::{Prepared, Ready};
 
 /// How long the lease on a subdir lives without being renewed.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
@@ -153,82 +150,22 @@ impl<'a> Sync<'a> {
         state: Option<SubdirState>,
         answer: Upstream,
     ) -> anyhow::Result<SubdirSummary> {
-        let latest = self.latest().await?;
-        let trust = Trust::of(state.as_ref(), latest.as_ref());
-        tracing::debug!(subdir = self.subdir, ?trust, "what may be believed");
-        let same = |validator: &str| {
-            state
-                .as_ref()
-                .is_some_and(|state| self.condition(state) == Some(validator))
-                && trust == Trust::Ledger
+        let prepared = match self.prepare(state, answer).await? {
+            Ready::Unchanged(summary) | Ready::Stopped(summary) => return Ok(summary),
+            Ready::Planned(prepared) => *prepared,
         };
-        let upstream = match answer {
-            Upstream::Unchanged if trust == Trust::Ledger => {
-                return Ok(self.unchanged(state.as_ref()));
-            }
-            Upstream::Unchanged => fetch(self.run, self.subdir, IndexFile::Current, None).await?,
-            Upstream::Missing if same(index::ABSENT) => return Ok(self.unchanged(state.as_ref())),
-            answer => answer,
-        };
-        let upstream = upstream.or_empty(self.subdir, &self.run.scratch)?;
-        let archive = self.archive_listing().await?;
-
-        if let (Trust::Emptied, Some(destination), false) =
-            (trust, &self.run.destination, self.run.options.dry_run)
-        {
-            // To someone who is not logged in a private registry looks empty.
-            self.may_push(destination, &Totals::default(), &[]).await?;
-        }
-        let mut state = state.unwrap_or_default();
-        let number = self.begin(&mut state, trust, latest.as_ref()).await?;
-        let mut listed = HashSet::new();
-        if let (Some(latest), Some(destination)) = (&latest, &self.run.destination) {
-            match trust {
-                Trust::Index => {
-                    self.take_over(latest, destination, number, &mut state)
-                        .await?
-                }
-                Trust::Foreign | Trust::ForeignAgain => {
-                    listed = self.hints(latest, destination).await?;
-                }
-                _ => {}
-            }
-        }
-        let inputs = Inputs {
-            subdir: self.subdir,
-            number,
-            floor: state.floor,
-            // Below a floor the ledger calls files done that the destination has lost since: only a task
-            // that probes is not settled by such an outcome.
-            probe: trust != Trust::FirstFill || state.floor > 0,
-            current: upstream.path(),
-            archive: archive.as_ref().map(index::Index::path),
-            selection: &self.run.selection,
-            layout: &self.layout,
-            listed: &listed,
-            retry_failed: self.run.options.retry_failed,
-            is_first: latest.is_none(),
-            limits: Limits::default(),
-        };
-        let unreported = Report::none();
-        let report = match self.purpose {
-            Purpose::Measure => &unreported,
-            Purpose::Mirror => &self.run.report,
-        };
-        let made = plan::make(&inputs, &*self.run.ledger, report);
-        let Some(plan) = self.run.unless_stopped(made).await else {
-            return Ok(SubdirSummary {
-                subdir: self.subdir.to_owned(),
-                ..SubdirSummary::default()
-            });
-        };
-        let plan = Arc::new(plan?);
+        let Prepared {
+            upstream,
+            latest,
+            trust,
+            state,
+            plan,
+        } = prepared;
         let mut summary = SubdirSummary::planned_as(self.subdir, &plan.totals, &plan.names);
         if self.purpose == Purpose::Measure {
             return Ok(summary);
         }
         self.report_idle(&plan).await?;
-        let resting = plan.totals.resting_due_ms;
         let Some(destination) = self
             .run
             .destination
@@ -245,13 +182,14 @@ impl<'a> Sync<'a> {
             self.may_push(destination, &plan.totals, &plan.names)
                 .await?;
         }
+        let resting = plan.totals.resting_due_ms;
         let mut publisher = Publisher {
             run: self.run,
             subdir: self.subdir,
             layout: &self.layout,
             destination,
             upstream: upstream.path(),
-            number,
+            number: plan.number,
             state,
             latest,
         };
@@ -261,12 +199,8 @@ impl<'a> Sync<'a> {
         let Some(failures_due) = ended else {
             return Ok(summary);
         };
-
-        let Some(published) = self
-            .run
-            .unless_stopped(self.publish(&mut publisher, &mut summary))
-            .await
-        else {
+        let publishing = self.publish(&mut publisher, &mut summary);
+        let Some(published) = self.run.unless_stopped(publishing).await else {
             return Ok(summary);
         };
         summary.publication = published?;
@@ -280,24 +214,6 @@ impl<'a> Sync<'a> {
             .set_subdir_state(self.subdir, &state)
             .await?;
         Ok(summary)
-    }
-
-    /// `repodata_from_packages.json`, which few channels have. Some hosts answer oddly for what is not
-    /// there; only what may pass by itself stops the run.
-    async fn archive_listing(&self) -> anyhow::Result<Option<index::Index>> {
-        match fetch(self.run, self.subdir, IndexFile::FromPackages, None).await {
-            Ok(answer) => Ok(answer.into_index()),
-            Err(error) => match error
-                .downcast_ref::<SourceError>()
-                .map(Disposed::disposition)
-            {
-                Some(Disposition::Denied | Disposition::Permanent) => {
-                    tracing::debug!(subdir = self.subdir, "no list of archived files: {error:#}");
-                    Ok(None)
-                }
-                _ => Err(error),
-            },
-        }
     }
 
     fn unchanged(&self, state: Option<&SubdirState>) -> SubdirSummary {

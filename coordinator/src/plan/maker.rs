@@ -1,0 +1,243 @@
+//! Goes through the records of both listings and decides on each.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use mirror_channel::name::FileName;
+use mirror_channel::repodata::{Record, RecordError, Section};
+use mirror_channel::selection::{Choice, Newest};
+use mirror_ledger::{FileOutcome, Outcomes, Recorded, Wanted};
+use mirror_runtime::clock;
+
+use super::Totals;
+use super::classify::{Facts, fate};
+use super::make::{Inputs, hash_of};
+use super::outside::Outside;
+use super::refs::{Fate, FileRef, Listing, Place};
+use super::rows::{Row, Rows, Unusable};
+use crate::report::{Entry, Report, Verdict};
+
+/// A plan in the making.
+pub(super) struct Maker<'a> {
+    pub inputs: &'a Inputs<'a>,
+    pub ledger: &'a dyn Outcomes,
+    pub report: &'a Report,
+    pub refs: Vec<FileRef>,
+    /// The package names of the plan, numbered.
+    pub names: HashMap<Box<str>, u32>,
+    pub totals: Totals,
+    pub base_url: Option<String>,
+    pub removed: Vec<FileName>,
+    pub newest: Option<Arc<Newest>>,
+}
+
+impl Maker<'_> {
+    /// Reads one listing.
+    pub(super) async fn read(&mut self, index: &Path, listing: Listing) -> anyhow::Result<()> {
+        let (selection, newest) = (Arc::clone(self.inputs.selection), self.newest.clone());
+        let judge =
+            move |record: &Record, json: &[u8]| selection.judge(record, json, newest.as_deref());
+        let mut rows = Rows::of(index, self.inputs.limits, judge)?;
+        while let Some(batch) = rows.next().await {
+            let batch = batch?;
+            let (mut candidates, mut names) = (Vec::new(), Vec::new());
+            if listing == Listing::Current {
+                self.excluded(&batch).await?;
+            }
+            for row in batch {
+                if let Some((record, stands)) = self.candidate(row, listing)? {
+                    names.push(record.file.as_str().to_owned());
+                    candidates.push((record, stands));
+                }
+            }
+            let recorded = self.ledger.get_many(self.inputs.subdir, &names).await?;
+            for ((record, place), recorded) in candidates.iter().zip(&recorded) {
+                self.add(record, *place, listing, recorded.as_ref());
+            }
+            mirror_runtime::fail_point::hit("while-planning").await;
+        }
+        if listing == Listing::Current {
+            self.base_url = rows.base_url().map(str::to_owned);
+            self.removed = rows.removed().to_vec();
+        }
+        Ok(())
+    }
+
+    /// Counts and reports what is held of the excluded.
+    async fn excluded(&mut self, batch: &[Row<Choice>]) -> anyhow::Result<()> {
+        let excluded: Vec<&Record> = batch
+            .iter()
+            .filter_map(|row| match &row.record {
+                Ok((record, Choice::Excluded)) => Some(record),
+                _ => None,
+            })
+            .collect();
+        let outside = Outside {
+            subdir: self.inputs.subdir,
+            floor: self.inputs.floor,
+            ledger: self.ledger,
+            report: self.report,
+        };
+        self.totals.outside += outside.excluded(&excluded).await?;
+        Ok(())
+    }
+
+    /// A record that concerns this run and has a place in the layout.
+    fn candidate(
+        &mut self,
+        row: Row<Choice>,
+        listing: Listing,
+    ) -> anyhow::Result<Option<(Record, Stands)>> {
+        let Row {
+            offset,
+            section,
+            record,
+            ..
+        } = row;
+        let (record, choice) = match record {
+            Ok(judged) => judged,
+            Err(error) => {
+                // What the archive listing cannot say well, the current one says or nobody needs.
+                if listing == Listing::Current {
+                    self.unusable(&error)?;
+                }
+                return Ok(None);
+            }
+        };
+        match choice {
+            Choice::Selected => {}
+            Choice::Unselected if self.is_listed(&record) => {}
+            Choice::Unselected | Choice::Excluded => return Ok(None),
+        }
+        if let Err(reason) = self.inputs.layout.package(&record.file) {
+            if listing == Listing::Current {
+                self.totals.unrepresentable += 1;
+                self.report.add(&Entry::left_out(
+                    self.inputs.subdir,
+                    record.file.as_str(),
+                    Verdict::Unrepresentable,
+                    &reason.to_string(),
+                ))?;
+            }
+            return Ok(None);
+        }
+        let stands = Stands {
+            offset,
+            v3: matches!(section, Section::V3(_)),
+            selected: choice == Choice::Selected,
+        };
+        Ok(Some((record, stands)))
+    }
+
+    fn unusable(&mut self, error: &Unusable) -> anyhow::Result<()> {
+        let verdict = match error {
+            Unusable::Record(RecordError::NotMirrored { .. }) => {
+                self.totals.unrepresentable += 1;
+                Verdict::Unrepresentable
+            }
+            _ => {
+                self.totals.broken += 1;
+                tracing::warn!(subdir = self.inputs.subdir, %error, "record left out");
+                Verdict::BadRecord
+            }
+        };
+        self.report.add(&Entry::left_out(
+            self.inputs.subdir,
+            &name_in(error),
+            verdict,
+            &error.to_string(),
+        ))
+    }
+
+    fn is_listed(&self, record: &Record) -> bool {
+        !self.inputs.listed.is_empty()
+            && self.inputs.listed.contains(&hash_of(record.file.as_str()))
+    }
+
+    fn add(
+        &mut self,
+        record: &Record,
+        stands: Stands,
+        listing: Listing,
+        recorded: Option<&Recorded>,
+    ) {
+        let facts = Facts {
+            recorded,
+            floor: self.inputs.floor,
+            wanted: Wanted {
+                sha256: record.sha256,
+                md5: record.md5,
+                size: record.size,
+            },
+            selected: stands.selected,
+            listed: self.is_listed(record),
+            now_ms: clock::now_ms(),
+            retry_failed: self.inputs.retry_failed,
+        };
+        let Some(fate) = fate(&facts) else { return };
+        if let (
+            Fate::Rest,
+            Some(Recorded {
+                outcome: FileOutcome::Failed(failure),
+                ..
+            }),
+        ) = (fate, recorded)
+        {
+            let due = failure.due_at_ms();
+            self.totals.resting_due_ms = Some(
+                self.totals
+                    .resting_due_ms
+                    .map_or(due, |earliest| earliest.min(due)),
+            );
+        }
+        let name = self.number(record.file.name());
+        let size = record.size.unwrap_or(0);
+        let stem = hash_of(record.file.stem());
+        let place = Place {
+            offset: stands.offset,
+            listing,
+            archive: record.file.archive(),
+            v3: stands.v3,
+        };
+        self.refs.push(FileRef::new(stem, name, size, place, fate));
+    }
+
+    fn number(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.names.get(name) {
+            return *number;
+        }
+        let number = u32::try_from(self.names.len()).expect("an index has fewer names");
+        self.names.insert(name.into(), number);
+        number
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Stands {
+    offset: u64,
+    v3: bool,
+    selected: bool,
+}
+
+/// The file a broken record is about, as far as it says.
+fn name_in(error: &Unusable) -> String {
+    let error = match error {
+        Unusable::Limit { key, .. } => return key.clone(),
+        Unusable::Record(error) => error,
+    };
+    match error {
+        // Wheels are listed without their extension.
+        RecordError::NotMirrored {
+            key,
+            section: Section::Wheel,
+        } if !key.ends_with(".whl") => format!("{key}.whl"),
+        RecordError::NotMirrored { key, .. } => key.clone(),
+        RecordError::Json { file, .. }
+        | RecordError::Encoding { file }
+        | RecordError::Missing { file, .. }
+        | RecordError::Disagrees { file, .. }
+        | RecordError::Hash { file, .. } => file.as_str().to_owned(),
+        RecordError::Name(_) => String::new(),
+    }
+}

@@ -1,0 +1,30 @@
+//! The first look at an index, where only the newest versions of each name are wanted.
+
+use std::sync::{Arc, Mutex};
+
+use mirror_channel::repodata::Record;
+use mirror_channel::selection::Newest;
+
+use super::make::Inputs;
+use super::rows::Rows;
+
+/// Ranks the versions of each name, where only the newest are wanted.
+pub(super) async fn newest(inputs: &Inputs<'_>) -> anyhow::Result<Option<Newest>> {
+    let Some(ranking) = inputs.selection.ranking() else {
+        return Ok(None);
+    };
+    let ranking = Arc::new(Mutex::new(ranking));
+    let (selection, offered) = (Arc::clone(inputs.selection), Arc::clone(&ranking));
+    let offer = move |record: &Record, json: &[u8]| {
+        let mut ranking = offered.lock().expect("no panic under this lock");
+        ranking.offer(&selection, record, json);
+    };
+    let mut rows = Rows::of(inputs.current, inputs.limits, offer)?;
+    while let Some(batch) = rows.next().await {
+        batch?;
+    }
+    drop(rows);
+    let ranking = Arc::into_inner(ranking).expect("the reader has ended");
+    let ranking = ranking.into_inner().expect("no panic under this lock");
+    Ok(Some(ranking.finish()))
+}

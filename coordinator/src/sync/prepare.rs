@@ -1,0 +1,142 @@
+//! Everything before the first task: the channel's index, what may be believed of the registry, the plan.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use mirror_channel::repodata::Limits;
+use mirror_channel::source::{IndexFile, SourceError};
+use mirror_ledger::SubdirState;
+use mirror_runtime::{Disposed, Disposition};
+
+use super::index::{self, Upstream, fetch};
+use super::{Purpose, Sync};
+use crate::plan::{self, Inputs, Latest, Plan, Totals, Trust};
+use crate::report::Report;
+use crate::summary::SubdirSummary;
+
+/// What a subdir's run carries out.
+pub(super) struct Prepared {
+    /// The channel's index, which is what will be published in part.
+    pub upstream: index::Index,
+    /// The publication at the destination.
+    pub latest: Option<Latest>,
+    pub trust: Trust,
+    /// The ledger's memory of the subdir.
+    pub state: SubdirState,
+    pub plan: Arc<Plan>,
+}
+
+/// How preparing ended.
+pub(super) enum Ready {
+    /// There is nothing to do.
+    Unchanged(SubdirSummary),
+    /// A stop was asked for.
+    Stopped(SubdirSummary),
+    Planned(Box<Prepared>),
+}
+
+impl Sync<'_> {
+    /// Plans from the ledger's `state` and the channel's `answer`.
+    pub(super) async fn prepare(
+        &self,
+        state: Option<SubdirState>,
+        answer: Upstream,
+    ) -> anyhow::Result<Ready> {
+        let latest = self.latest().await?;
+        let trust = Trust::of(state.as_ref(), latest.as_ref());
+        tracing::debug!(subdir = self.subdir, ?trust, "what may be believed");
+        let same = |validator: &str| {
+            state
+                .as_ref()
+                .is_some_and(|state| self.condition(state) == Some(validator))
+                && trust == Trust::Ledger
+        };
+        let upstream = match answer {
+            Upstream::Unchanged if trust == Trust::Ledger => {
+                return Ok(Ready::Unchanged(self.unchanged(state.as_ref())));
+            }
+            Upstream::Unchanged => fetch(self.run, self.subdir, IndexFile::Current, None).await?,
+            Upstream::Missing if same(index::ABSENT) => {
+                return Ok(Ready::Unchanged(self.unchanged(state.as_ref())));
+            }
+            answer => answer,
+        };
+        let upstream = upstream.or_empty(self.subdir, &self.run.scratch)?;
+        let archive = self.archive_listing().await?;
+
+        if let (Trust::Emptied, Some(destination), false) =
+            (trust, &self.run.destination, self.run.options.dry_run)
+        {
+            // To someone who is not logged in a private registry looks empty.
+            self.may_push(destination, &Totals::default(), &[]).await?;
+        }
+        let mut state = state.unwrap_or_default();
+        let number = self.begin(&mut state, trust, latest.as_ref()).await?;
+        let mut listed = HashSet::new();
+        if let (Some(latest), Some(destination)) = (&latest, &self.run.destination) {
+            match trust {
+                Trust::Index => {
+                    self.take_over(latest, destination, number, &mut state)
+                        .await?
+                }
+                Trust::Foreign | Trust::ForeignAgain => {
+                    listed = self.hints(latest, destination).await?;
+                }
+                _ => {}
+            }
+        }
+        let inputs = Inputs {
+            subdir: self.subdir,
+            number,
+            floor: state.floor,
+            // Below a floor the ledger calls files done that the destination has lost since: only a task
+            // that probes is not settled by such an outcome.
+            probe: trust != Trust::FirstFill || state.floor > 0,
+            current: upstream.path(),
+            archive: archive.as_ref().map(index::Index::path),
+            selection: &self.run.selection,
+            layout: &self.layout,
+            listed: &listed,
+            retry_failed: self.run.options.retry_failed,
+            is_first: latest.is_none(),
+            limits: Limits::default(),
+        };
+        let unreported = Report::none();
+        let report = match self.purpose {
+            Purpose::Measure => &unreported,
+            Purpose::Mirror => &self.run.report,
+        };
+        let made = plan::make(&inputs, &*self.run.ledger, report);
+        let Some(plan) = self.run.unless_stopped(made).await else {
+            return Ok(Ready::Stopped(SubdirSummary {
+                subdir: self.subdir.to_owned(),
+                ..SubdirSummary::default()
+            }));
+        };
+        Ok(Ready::Planned(Box::new(Prepared {
+            plan: Arc::new(plan?),
+            upstream,
+            latest,
+            trust,
+            state,
+        })))
+    }
+
+    /// `repodata_from_packages.json`, which few channels have. Some hosts answer oddly for what is not
+    /// there; only what may pass by itself stops the run.
+    async fn archive_listing(&self) -> anyhow::Result<Option<index::Index>> {
+        match fetch(self.run, self.subdir, IndexFile::FromPackages, None).await {
+            Ok(answer) => Ok(answer.into_index()),
+            Err(error) => match error
+                .downcast_ref::<SourceError>()
+                .map(Disposed::disposition)
+            {
+                Some(Disposition::Denied | Disposition::Permanent) => {
+                    tracing::debug!(subdir = self.subdir, "no list of archived files: {error:#}");
+                    Ok(None)
+                }
+                _ => Err(error),
+            },
+        }
+    }
+}
