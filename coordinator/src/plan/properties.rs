@@ -212,7 +212,7 @@ impl Bench {
             ..Filters::default()
         };
         Self {
-            ledger: RedbLedger::open(&folder.path().join("ledger"), "test").unwrap(),
+            ledger: RedbLedger::open(folder.path().join("ledger"), "test").unwrap(),
             folder,
             selection: Arc::new(Selection::new(&filters, 0).unwrap()),
             layout: SubdirLayout::new("r.test", "ns", "c", SUBDIR).unwrap(),
