@@ -102,6 +102,11 @@ fn request(
         excluded: mirror.excluded,
         undistributable: Vec::new(),
     };
+    let read_timeout = mirror.read_timeout.unwrap_or(READ_TIMEOUT).0;
+    anyhow::ensure!(
+        !read_timeout.is_zero(),
+        "--read-timeout leaves the channel no time to answer; 60s is usual"
+    );
     // A pattern that means nothing is said before any run begins.
     Selection::new(&filters, clock::now_ms())?;
     let state = match mirror.state {
@@ -141,7 +146,7 @@ fn request(
             retry_failed: run.retry_failed,
             dry_run: run.dry_run,
             allow_unverified: mirror.allow_unverified,
-            read_timeout: mirror.read_timeout.unwrap_or(READ_TIMEOUT).0,
+            read_timeout,
             spool: mirror.spool.unwrap_or_else(|| state.join("spool")),
             state,
             spool_size: mirror.spool_size.unwrap_or(SPOOL_SIZE).0,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use mirror_channel::name::FileName;
+use mirror_channel::name::{FileName, NameError};
 use mirror_channel::repodata::{Record, RecordError, Section};
 use mirror_channel::selection::{Choice, Newest};
 use mirror_ledger::{FileOutcome, Outcomes, Recorded, Wanted};
@@ -238,6 +238,12 @@ fn name_in(error: &Unusable) -> String {
         | RecordError::Missing { file, .. }
         | RecordError::Disagrees { file, .. }
         | RecordError::Hash { file, .. } => file.as_str().to_owned(),
-        RecordError::Name(_) => String::new(),
+        RecordError::Name(
+            NameError::Extension(name)
+            | NameError::Parts(name)
+            | NameError::Dots(name)
+            | NameError::Character { name, .. }
+            | NameError::Long { start: name, .. },
+        ) => name.clone(),
     }
 }

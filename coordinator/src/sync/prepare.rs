@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use mirror_channel::repodata::Limits;
+use mirror_channel::repodata::{Limits, RepodataError};
 use mirror_channel::source::{IndexFile, SourceError};
 use mirror_ledger::SubdirState;
 use mirror_runtime::{Disposed, Disposition};
@@ -113,8 +113,16 @@ impl Sync<'_> {
                 ..SubdirSummary::default()
             }));
         };
+        let plan = plan.map_err(|error| match error.downcast::<RepodataError>() {
+            Ok(broken) => anyhow::Error::new(broken).context(format!(
+                "the index of {} at {}",
+                self.subdir,
+                self.run.channel.display()
+            )),
+            Err(other) => other,
+        })?;
         Ok(Ready::Planned(Box::new(Prepared {
-            plan: Arc::new(plan?),
+            plan: Arc::new(plan),
             upstream,
             latest,
             trust,

@@ -12,6 +12,7 @@ mod info;
 mod limits;
 mod members;
 mod record;
+mod removed;
 mod rewrite;
 mod scan;
 mod section;
@@ -26,9 +27,11 @@ pub use event::{Entry, Event, Key};
 pub use limits::Limits;
 pub(crate) use members::members;
 pub use record::{Record, RecordError};
+pub use removed::removed;
 pub use rewrite::{Keep, Rewritten, rewrite};
 pub use scan::Scanner;
 pub use section::Section;
+pub(crate) use survey::timestamp_ms;
 
 #[cfg(test)]
 pub(crate) mod testing;

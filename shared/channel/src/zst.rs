@@ -143,6 +143,18 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_that_asks_for_more_memory_than_any_index_needs_is_refused() {
+        for (window_log, accepted) in [(27, true), (28, false)] {
+            let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.window_log(window_log).unwrap();
+            encoder.write_all(b"little").unwrap();
+            let frame = encoder.finish().unwrap();
+            let result = decompress(&*frame, &mut io::sink(), 1000);
+            assert_eq!(result.is_ok(), accepted, "{window_log}: {result:?}");
+        }
+    }
+
+    #[test]
     fn cut_off_at_any_byte_or_not_zstd_is_an_error() {
         let frame = compressed(b"some content, some content, some more content");
         for end in 0..frame.len() {

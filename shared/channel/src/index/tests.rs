@@ -1,14 +1,15 @@
 #![allow(clippy::unwrap_used)]
 use std::io::Write;
 
+use proptest::prelude::*;
 use rattler_conda_types::RepoData;
 use rattler_conda_types::package::DistArchiveIdentifier;
 use rattler_digest::compute_file_digest;
 use serde_json::json;
 
 use super::*;
-use crate::repodata::empty;
-use crate::repodata::testing::{sample, text};
+use crate::repodata::testing::{any_document, record, sample, text, tight};
+use crate::repodata::{Event, Record, Scanner, empty};
 
 fn upstream(json: &[u8]) -> File {
     let mut file = tempfile::tempfile().unwrap();
@@ -149,4 +150,84 @@ fn a_kept_record_that_is_none_fails_the_build_and_is_named() {
     )
     .unwrap_err();
     assert!(error.to_string().contains("a-1-0.tar.bz2"), "{error}");
+}
+
+#[test]
+fn a_record_at_its_limit_is_in_the_index_and_in_a_shard_with_the_sha256_that_was_added() {
+    let dir = tempfile::tempdir().unwrap();
+    let record = json!({"name": "a", "version": "1", "build": "0", "md5": "01".repeat(16)});
+    let limits = Limits {
+        max_record_bytes: record.to_string().len(),
+        ..Limits::default()
+    };
+    let files = build(
+        upstream(&text(
+            &json!({"packages": {"a-1-0.tar.bz2": record}}),
+            false,
+        )),
+        &|_| Keep::WithSha256([7; 32]),
+        "x",
+        &HashSet::new(),
+        dir.path(),
+        limits,
+    )
+    .unwrap();
+    assert_eq!((files.records, files.shards.total), (1, 1));
+}
+
+#[test]
+fn records_around_an_unusable_one_are_in_the_index_and_in_their_shards() {
+    let dir = tempfile::tempdir().unwrap();
+    let record = |name: &str| record(name, "1", "0", json!({})).to_string();
+    let json = format!(
+        r#"{{"packages":{{"a-1-0.tar.bz2":{},"b-1-0.tar.bz2":{}{},"c-1-0.tar.bz2":{}}}}}"#,
+        record("a"),
+        "[".repeat(200),
+        "]".repeat(200),
+        record("c"),
+    );
+    let keep = |ordinal| match ordinal {
+        0 => Keep::Drop,
+        2 => Keep::Keep,
+        other => panic!("asked about {other}"),
+    };
+    let files = build(
+        upstream(json.as_bytes()),
+        &keep,
+        "x",
+        &HashSet::new(),
+        dir.path(),
+        Limits::default(),
+    )
+    .unwrap();
+    let published = RepoData::from_path(&files.json.path).unwrap();
+    let listed: Vec<_> = published.packages.keys().collect();
+    assert_eq!(listed, [&key("c-1-0.tar.bz2")]);
+    assert_eq!((files.records, files.rewritten.dropped), (1, 2));
+    let names: Vec<_> = files.shards.new.iter().map(|shard| &*shard.name).collect();
+    assert_eq!(names, ["c"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn whatever_records_can_be_used_all_files_are_made_of_them(document in any_document(), wanted in any::<u64>()) {
+        let (mut kept, mut names) = (HashSet::new(), HashSet::new());
+        let mut scanner = Scanner::new(document.as_bytes(), tight());
+        while let Some(event) = scanner.next().unwrap() {
+            if let Event::Record(entry) = event
+                && wanted >> (entry.ordinal % 64) & 1 == 1
+                && let Ok(record) = Record::parse(entry.section, entry.key.text, entry.json)
+            {
+                kept.insert(entry.ordinal);
+                names.insert(record.file.name().to_owned());
+            }
+        }
+        let keep = |ordinal| if kept.contains(&ordinal) { Keep::WithSha256([7; 32]) } else { Keep::Drop };
+        let dir = tempfile::tempdir().unwrap();
+        let files = build(upstream(document.as_bytes()), &keep, "x", &HashSet::new(), dir.path(), tight()).unwrap();
+        prop_assert_eq!((files.records, files.shards.total), (kept.len() as u64, names.len()));
+        prop_assert_eq!(files.shards.new.len(), names.len());
+    }
 }

@@ -59,28 +59,89 @@ fn serde_checks_the_name_again() {
     assert!(serde_json::from_str::<FileName>("\"../etc-1-0.conda\"").is_err());
 }
 
+/// Any text that may be the version or the build of a file name: printable ASCII but for `-`, `/` and `\`.
+fn part() -> impl Strategy<Value = String> {
+    "[!-,.0-\\[\\]-~]{1,12}".prop_filter("only dots", |part| part != "." && part != "..")
+}
+
+/// Any text that may be the name: the same, with dashes wherever.
+fn name() -> impl Strategy<Value = String> {
+    "[!-.0-\\[\\]-~]{1,24}".prop_filter("only dots", |name| name != "." && name != "..")
+}
+
+fn archive() -> impl Strategy<Value = ArchiveType> {
+    prop_oneof![Just(ArchiveType::Conda), Just(ArchiveType::TarBz2)]
+}
+
+/// Texts that are almost file names.
+fn near_miss() -> impl Strategy<Value = String> {
+    let pieces = [
+        "-", "--", ".", "..", "a", "1.2", "h0_1", "1!2+x", ".conda", ".tar.bz2", ".tar", "conda",
+        "/", "\\", " ", "\u{0}", "\n", "\u{fc}", "\u{202e}", "%2f", "A",
+    ];
+    let long = prop::sample::select(vec![100_usize, 127, 128, 255, 256, 300]);
+    let piece = prop_oneof![
+        20 => prop::sample::select(pieces.to_vec()).prop_map(str::to_owned),
+        1 => long.prop_map(|length| "n".repeat(length)),
+    ];
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+/// What every file name promises, wherever it came from.
+fn check(file: &FileName) -> Result<(), TestCaseError> {
+    let text = file.as_str();
+    prop_assert!(text.len() <= MAX_FILE_NAME_BYTES);
+    prop_assert!(
+        text.bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"/\\".contains(&byte))
+    );
+    prop_assert_eq!(std::path::Path::new(text).components().count(), 1);
+    let (name, version, build) = (file.name(), file.version(), file.build());
+    for part in [name, version, build] {
+        prop_assert!(!matches!(part, "" | "." | ".."), "{:?}", file);
+    }
+    prop_assert!(!version.contains('-') && !build.contains('-'));
+    prop_assert_eq!(file.stem(), format!("{name}-{version}-{build}"));
+    prop_assert_eq!(
+        text,
+        format!("{}.{}", file.stem(), file.archive().extension())
+    );
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn the_parts_and_the_text_round_trip(
-        name in "[a-zA-Z0-9_.]{1,10}(-[a-z0-9]{1,8}){0,3}",
-        version in "[0-9][0-9a-z.!+_]{0,10}",
-        build in "[a-z0-9_]{1,10}",
-        bz in any::<bool>(),
+        name in name(), version in part(), build in part(), archive in archive(),
     ) {
-        prop_assume!(name != "." && name != "..");
-        let archive = if bz { ArchiveType::TarBz2 } else { ArchiveType::Conda };
         let stem = format!("{name}-{version}-{build}");
         let file = FileName::from_stem(&stem, archive).unwrap();
         prop_assert_eq!((file.name(), file.version(), file.build()), (&*name, &*version, &*build));
-        prop_assert_eq!(file.stem(), &stem);
+        prop_assert_eq!((file.stem(), file.archive()), (&*stem, archive));
         prop_assert_eq!(&FileName::parse(file.as_str()).unwrap(), &file);
+        check(&file)?;
+        let json = serde_json::to_string(&file).unwrap();
+        prop_assert_eq!(serde_json::from_str::<FileName>(&json).unwrap(), file);
     }
 
     #[test]
     fn no_text_makes_it_panic_or_escape_a_folder(text in "\\PC{0,300}") {
         if let Ok(file) = FileName::parse(&text) {
-            prop_assert!(!file.as_str().contains(['/', '\\']));
-            prop_assert_eq!(std::path::Path::new(file.as_str()).components().count(), 1);
+            check(&file)?;
+        }
+    }
+
+    #[test]
+    fn what_is_almost_a_file_name_is_refused_or_keeps_every_promise(text in near_miss(), archive in archive()) {
+        if let Ok(file) = FileName::parse(&text) {
+            prop_assert_eq!(file.as_str(), &*text);
+            check(&file)?;
+        }
+        let whole = FileName::parse(&format!("{text}.{}", archive.extension()));
+        prop_assert_eq!(FileName::from_stem(&text, archive), whole.clone());
+        if let Ok(file) = whole {
+            prop_assert_eq!((file.stem(), file.archive()), (&*text, archive));
+            check(&file)?;
         }
     }
 }

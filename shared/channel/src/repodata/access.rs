@@ -54,6 +54,16 @@ pub(crate) fn read_exact_at(file: &File, buf: &mut [u8], offset: u64) -> io::Res
 
 /// Splits the bytes of a record as delivered, `"key" : value`, into the key with its quotes and the value.
 pub(crate) fn split_member(raw: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (key, rest) = split_key(raw)?;
+    let value = rest
+        .trim_ascii_start()
+        .strip_prefix(b":")?
+        .trim_ascii_start();
+    Some((key, value))
+}
+
+/// Splits off the string that `raw` begins with, quotes included; `None` if it does not end.
+pub(super) fn split_key(raw: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut end = 1;
     loop {
         end += memchr2(b'"', b'\\', raw.get(end..)?)?;
@@ -62,12 +72,7 @@ pub(crate) fn split_member(raw: &[u8]) -> Option<(&[u8], &[u8])> {
         }
         end += 2;
     }
-    let (key, rest) = raw.split_at(end + 1);
-    let value = rest
-        .trim_ascii_start()
-        .strip_prefix(b":")?
-        .trim_ascii_start();
-    Some((key, value))
+    raw.split_at_checked(end + 1)
 }
 
 #[cfg(test)]

@@ -3,11 +3,14 @@
 
 use std::io;
 
-/// Why an index cannot be read or written. Offsets are bytes from the beginning of the JSON.
+/// Why an index cannot be read or written. Offsets are bytes from the beginning of the JSON. The texts do not know the
+/// index's address: who fetched it says that.
 #[derive(Debug, thiserror::Error)]
 pub enum RepodataError {
     /// The file ends too early: an interrupted download, or a file still being written.
-    #[error("the repodata is cut off at byte {offset}, inside {inside}; fetch it again")]
+    #[error(
+        "the repodata is cut off at byte {offset}, inside {inside}: the channel's file is incomplete; run again later, and tell the channel's owner if it stays so"
+    )]
     CutOff {
         /// Its length.
         offset: u64,
@@ -29,7 +32,9 @@ pub enum RepodataError {
         format: &'static str,
     },
     /// Not JSON, or not of repodata's shape.
-    #[error("the repodata is broken at byte {offset}: expected {expected}, found {found}")]
+    #[error(
+        "the repodata is broken at byte {offset}: expected {expected}, found {found}; the channel has to mend its index"
+    )]
     Syntax {
         /// Where.
         offset: u64,
@@ -39,7 +44,9 @@ pub enum RepodataError {
         found: String,
     },
     /// The same key twice at the top level or in `v3`: readers would disagree on which one counts.
-    #[error("the repodata has the key {key:?} twice, again at byte {offset}")]
+    #[error(
+        "the repodata has the key {key:?} twice, again at byte {offset}, and readers would disagree on which one counts; the channel has to mend its index"
+    )]
     DuplicateKey {
         /// The key.
         key: String,
@@ -47,7 +54,9 @@ pub enum RepodataError {
         offset: u64,
     },
     /// Nested deeper than allowed.
-    #[error("the repodata nests deeper than {limit} levels at byte {offset}")]
+    #[error(
+        "the repodata nests deeper than {limit} levels at byte {offset}, far deeper than real ones; the channel has to mend its index"
+    )]
     TooDeep {
         /// Where the level begins.
         offset: u64,
@@ -55,7 +64,9 @@ pub enum RepodataError {
         limit: u32,
     },
     /// A key, record or value over its limit.
-    #[error("the repodata has {what} of more than {limit} bytes, beginning at byte {offset}")]
+    #[error(
+        "the repodata has {what} of more than {limit} bytes, beginning at byte {offset}, far more than real ones have; the channel has to mend its index"
+    )]
     TooLarge {
         /// What is too large.
         what: &'static str,
@@ -65,15 +76,31 @@ pub enum RepodataError {
         limit: usize,
     },
     /// More top-level keys than allowed.
-    #[error("the repodata has more than {limit} keys beside its records, at byte {offset}")]
+    #[error(
+        "the repodata has more than {limit} keys beside its records, at byte {offset}; the channel has to mend its index"
+    )]
     TooManyKeys {
         /// Where the one too many begins.
         offset: u64,
         /// The limit.
         limit: usize,
     },
+    /// A key with bytes or escapes that are no text.
+    #[error(
+        "the repodata has the key {key:?} at byte {offset}, which is no text ({source}); the channel has to mend its index"
+    )]
+    Key {
+        /// The key, as far as it can be shown.
+        key: String,
+        /// Where it begins.
+        offset: u64,
+        /// What the parser said.
+        source: serde_json::Error,
+    },
     /// A value to be copied is no valid JSON.
-    #[error("the repodata has an invalid value for {key:?} at byte {offset}: {source}")]
+    #[error(
+        "the repodata has an invalid value for {key:?} at byte {offset} ({source}); the channel has to mend its index"
+    )]
     Value {
         /// The key it belongs to.
         key: String,

@@ -16,7 +16,7 @@ pub enum Event<'a> {
     Close,
     /// A record of the open section.
     Record(Entry<'a>),
-    /// A record that is over a limit: passed over unread, it does not spoil the others.
+    /// A record that is over a limit or has a key that is no text: passed over unread, it does not spoil the others.
     Unusable {
         /// Its number, counted with the records.
         ordinal: u64,

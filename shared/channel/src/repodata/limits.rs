@@ -1,12 +1,16 @@
 //! How much an index may ask of us.
 
-/// Bounds on untrusted repodata. What exceeds one is an error that names the place; nothing is cut short silently.
+/// Bounds on untrusted repodata. Nothing is cut short silently: a record over a limit is passed over and
+/// [delivered as such](super::Event::Unusable), anything else over a limit is an error of the index as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The largest record, in bytes of JSON. Real ones have 300 to 3,000 bytes; 16 MiB by default.
+    /// The largest record, in bytes of JSON. Real ones have 300 to 3,000 bytes, and with thousands of dependencies some
+    /// hundred kilobytes; 1 MiB by default.
     pub max_record_bytes: usize,
-    /// The largest other value (`info`, `removed`, unknown keys), in bytes of JSON. conda-forge's `removed` has some
-    /// hundred kilobytes; 64 MiB by default.
+    /// The largest `info`, in bytes of JSON. Real ones have 25 to some thousand bytes; 1 MiB by default.
+    pub max_info_bytes: usize,
+    /// The largest other value (`removed`, unknown keys), in bytes of JSON. conda-forge's `removed` has some hundred
+    /// kilobytes; 64 MiB by default.
     pub max_value_bytes: usize,
     /// The longest key of the index, a record's file name included, in bytes with its escapes; 1 KiB by default.
     pub max_key_bytes: usize,
@@ -24,7 +28,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_record_bytes: 16 << 20,
+            max_record_bytes: 1 << 20,
+            max_info_bytes: 1 << 20,
             max_value_bytes: 64 << 20,
             max_key_bytes: 1 << 10,
             max_depth: 64,

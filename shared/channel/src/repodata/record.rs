@@ -7,6 +7,9 @@ use crate::name::{FileName, NameError};
 use super::Section;
 use fields::Fields;
 
+/// The most characters of untrusted text that an error repeats.
+const SHOWN: usize = 100;
+
 /// What a mirror needs to know of one record. The package's name, version and build are the file name's, which the
 /// record has been found to agree with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +28,9 @@ pub struct Record {
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// The key is no file name.
-    #[error("the repodata lists a file with an unusable name: {0}")]
+    #[error(
+        "the repodata lists a file with an unusable name: {0}; it is left out until the channel mends its index"
+    )]
     Name(#[from] NameError),
     /// A wheel or an unknown kind of file.
     #[error(
@@ -38,21 +43,27 @@ pub enum RecordError {
         section: Section,
     },
     /// The record is no JSON object with fields of the expected types.
-    #[error("the repodata record of {file} is broken: {source}")]
+    #[error(
+        "the repodata record of {file} is broken: {reason}; it is left out until the channel mends its index"
+    )]
     Json {
         /// The file it is about.
         file: FileName,
-        /// What the parser said.
-        source: serde_json::Error,
+        /// What the parser said, shortened: it repeats what it did not expect, whatever its length.
+        reason: String,
     },
     /// Not UTF-8.
-    #[error("the repodata record of {file} is not UTF-8 text")]
+    #[error(
+        "the repodata record of {file} is not UTF-8 text; it is left out until the channel mends its index"
+    )]
     Encoding {
         /// The file it is about.
         file: FileName,
     },
     /// A fact that every record must state is absent.
-    #[error("the repodata record of {file} has no {field}")]
+    #[error(
+        "the repodata record of {file} has no {field}; it is left out until the channel mends its index"
+    )]
     Missing {
         /// The file it is about.
         file: FileName,
@@ -62,7 +73,7 @@ pub enum RecordError {
     /// The record is about another package than the file name says; clients would look for it under one name and find
     /// it under another.
     #[error(
-        "the repodata record of {file} says that its {field} is {record:?}; the file name says otherwise"
+        "the repodata record of {file} says that its {field} is {record:?}; the file name says otherwise; it is left out until the channel mends its index"
     )]
     Disagrees {
         /// The file it is about.
@@ -73,7 +84,9 @@ pub enum RecordError {
         record: String,
     },
     /// A hash that is none.
-    #[error("the repodata record of {file} has the {field} {value:?}, which is not a hash in hex")]
+    #[error(
+        "the repodata record of {file} has the {field} {value:?}, which is not a hash in hex; it is left out until the channel mends its index"
+    )]
     Hash {
         /// The file it is about.
         file: FileName,
@@ -93,7 +106,7 @@ impl Record {
     pub fn parse(section: Section, key: &str, json: &[u8]) -> Result<Self, RecordError> {
         let Some(file) = section.file_name(key)? else {
             return Err(RecordError::NotMirrored {
-                key: key.chars().take(100).collect(),
+                key: key.chars().take(SHOWN).collect(),
                 section,
             });
         };
@@ -102,7 +115,10 @@ impl Record {
         };
         let fields: Fields<'_> = match serde_json::from_str(text) {
             Ok(fields) => fields,
-            Err(source) => return Err(RecordError::Json { file, source }),
+            Err(error) => {
+                let reason = shortened(&error.to_string());
+                return Err(RecordError::Json { file, reason });
+            }
         };
         let name = |given: &str| given.eq_ignore_ascii_case(file.name());
         agrees(&file, "name", fields.name.as_deref(), name)?;
@@ -123,6 +139,17 @@ impl Record {
     }
 }
 
+/// The beginning and the end of a message: what was not expected, and what was.
+fn shortened(message: &str) -> String {
+    let count = message.chars().count();
+    if count <= 2 * SHOWN {
+        return message.to_owned();
+    }
+    let start: String = message.chars().take(SHOWN).collect();
+    let end: String = message.chars().skip(count - SHOWN).collect();
+    format!("{start}…{end}")
+}
+
 fn agrees(
     file: &FileName,
     field: &'static str,
@@ -138,7 +165,7 @@ fn agrees(
         Some(record) => Err(RecordError::Disagrees {
             file: file.clone(),
             field,
-            record: record.chars().take(100).collect(),
+            record: record.chars().take(SHOWN).collect(),
         }),
     }
 }
@@ -157,7 +184,7 @@ fn hash<const N: usize>(
         Err(_) => Err(RecordError::Hash {
             file: file.clone(),
             field,
-            value: hex.chars().take(100).collect(),
+            value: hex.chars().take(SHOWN).collect(),
         }),
     }
 }

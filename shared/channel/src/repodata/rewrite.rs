@@ -23,7 +23,7 @@ pub enum Keep {
 pub struct Rewritten {
     /// The records kept.
     pub records: u64,
-    /// The records of mirrored sections that were left out.
+    /// The records of mirrored sections that were left out, the unusable ones among them.
     pub dropped: u64,
     /// The records of sections that cannot be mirrored (wheels), all left out.
     pub not_mirrored: u64,
@@ -72,7 +72,8 @@ pub fn rewrite<I: Read + Seek>(
             Event::Close => writer.close()?,
             Event::Record(entry) => record(&entry, keep, &mut writer, &mut rewritten)?,
             // What was not read whole is not published.
-            Event::Unusable { .. } => rewritten.dropped += 1,
+            Event::Unusable { section, .. } if section.is_mirrored() => rewritten.dropped += 1,
+            Event::Unusable { .. } => rewritten.not_mirrored += 1,
             Event::Value { key, json, offset } => {
                 writer.key(&key)?;
                 if writer.objects.len() == 1 && key.text == "info" {

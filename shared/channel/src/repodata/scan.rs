@@ -2,20 +2,23 @@
 //!
 //! Promises: never more than one record or value in memory (plus a read buffer); no allocation per record; every error
 //! names a byte. The scanner itself checks the index's own objects, and inside records only that brackets and strings
-//! close, so that one bad record does not spoil the others. A record key that occurs twice in its section is delivered
-//! twice: to find out would take a set of all keys. Readers of JSON take the last.
+//! close, so that one bad record does not spoil the others. A record over a limit is passed over without being kept, its
+//! brackets and strings matched as those of any other, so that what follows it is what every reader of JSON sees there.
+//! A record key that occurs twice in its section is delivered twice: to find out would take a set of all keys. Readers of
+//! JSON take the last.
 
+mod ends;
+mod item;
 mod key;
+mod nesting;
 mod value;
 
 use std::collections::HashSet;
 use std::io::Read;
 use std::ops::Range;
 
-use serde_json::value::RawValue;
-
 use super::section::revision_container;
-use super::window::{Bound, Window};
+use super::window::{Over, Window};
 use super::{Entry, Event, Limits, RepodataError, Section};
 
 const BUFFER: usize = 256 << 10;
@@ -57,6 +60,11 @@ enum Step {
         key: Range<usize>,
         value: Range<usize>,
         section: Section,
+    },
+    Unusable {
+        key: String,
+        section: Section,
+        error: RepodataError,
     },
     Value {
         key: Range<usize>,
@@ -113,6 +121,16 @@ impl<R: Read> Scanner<R> {
                 key: self.key(key),
                 offset: self.window.hold_offset(),
             }),
+            Step::Unusable {
+                key,
+                section,
+                error,
+            } => Event::Unusable {
+                ordinal: self.ordinal - 1,
+                section,
+                key,
+                error,
+            },
             Step::Value { key, value } => Event::Value {
                 offset: self.window.hold_offset() + value.start as u64,
                 json: self.window.slice(value),
@@ -134,6 +152,7 @@ impl<R: Read> Scanner<R> {
         let mut scanner = Self::at(input, base, 4 << 10, section, limits);
         match scanner.next()? {
             Some(Event::Record(entry)) => Ok((entry.key.text.to_owned(), entry.json.to_vec())),
+            Some(Event::Unusable { error, .. }) => Err(error),
             _ => Err(scanner.syntax(None, "a record")),
         }
     }
@@ -145,19 +164,15 @@ impl<R: Read> Scanner<R> {
         if matches!(self.state, State::Done) {
             return Ok(Step::End);
         }
-        let Some(key) = self.member()? else {
+        let over = match self.state {
+            State::Section { .. } => Over::LetsGo,
+            _ => Over::Fails,
+        };
+        let Some(key) = self.member(over)? else {
             return self.close();
         };
         match self.state {
-            State::Section { section, .. } => {
-                let value = self.value("a record", self.limits.max_record_bytes, key.end)?;
-                self.ordinal += 1;
-                Ok(Step::Record {
-                    key,
-                    value,
-                    section,
-                })
-            }
+            State::Section { section, .. } => self.record(key, section),
             State::Top => {
                 let name = self.fresh_key(&key, true)?;
                 let section = Section::at_top(&name);
@@ -198,103 +213,6 @@ impl<R: Read> Scanner<R> {
             }
             State::Start | State::Done => Ok(Step::End),
         }
-    }
-
-    fn start(&mut self) -> Result<(), RepodataError> {
-        match self.window.peek_token()? {
-            Some(b'{') => self.window.advance(1),
-            Some(b'<') => {
-                return Err(RepodataError::Html {
-                    offset: self.window.offset(),
-                });
-            }
-            Some(0x28) if self.window.rest().starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) => {
-                return Err(RepodataError::Compressed { format: "zstd" });
-            }
-            Some(0x1f) => return Err(RepodataError::Compressed { format: "gzip" }),
-            Some(b'B') if self.window.rest().starts_with(b"BZh") => {
-                return Err(RepodataError::Compressed { format: "bzip2" });
-            }
-            None => {
-                return Err(RepodataError::CutOff {
-                    offset: self.window.offset(),
-                    inside: "nothing: it is empty",
-                });
-            }
-            found => return Err(self.syntax(found, "'{'")),
-        }
-        self.state = State::Top;
-        Ok(())
-    }
-
-    fn open(
-        &mut self,
-        key: Range<usize>,
-        section: Option<Section>,
-        state: State,
-    ) -> Result<Step, RepodataError> {
-        match self.window.peek_token()? {
-            Some(b'{') => self.window.advance(1),
-            found => return Err(self.unexpected(found, "'{' (an object of records)")),
-        }
-        self.window.finish()?;
-        self.first = true;
-        self.state = state;
-        Ok(Step::Open { key, section })
-    }
-
-    fn close(&mut self) -> Result<Step, RepodataError> {
-        self.first = false;
-        self.state = match self.state {
-            State::Section {
-                within: Some(revision),
-                ..
-            } => State::Revision(revision),
-            State::Top => {
-                self.state = State::Done;
-                return match self.window.peek_token()? {
-                    None => Ok(Step::End),
-                    found => Err(self.syntax(found, "nothing after the closing '}'")),
-                };
-            }
-            _ => State::Top,
-        };
-        Ok(Step::Close)
-    }
-
-    /// A value that is neither a record nor holds any: delivered whole, known to be valid.
-    fn other(&mut self, key: Range<usize>, name: &str) -> Result<Step, RepodataError> {
-        let value = self.value("a value", self.limits.max_value_bytes, key.end)?;
-        if let Err(source) = serde_json::from_slice::<&RawValue>(self.window.slice(value.clone())) {
-            let offset = self.window.hold_offset() + value.start as u64;
-            return Err(RepodataError::Value {
-                key: name.to_owned(),
-                offset,
-                source,
-            });
-        }
-        Ok(Step::Value { key, value })
-    }
-
-    fn value(
-        &mut self,
-        what: &'static str,
-        limit: usize,
-        key: usize,
-    ) -> Result<Range<usize>, RepodataError> {
-        self.window.rebound(Bound {
-            what,
-            bytes: limit.saturating_add(key),
-            limit,
-        });
-        self.window.peek_token()?;
-        let start = self.window.held();
-        let bytes = start.saturating_add(limit);
-        self.window.rebound(Bound { what, bytes, limit });
-        value::pass(&mut self.window, self.limits.max_depth)?;
-        let value = start..self.window.held();
-        self.window.finish()?;
-        Ok(value)
     }
 
     fn unexpected(&self, found: Option<u8>, expected: &'static str) -> RepodataError {

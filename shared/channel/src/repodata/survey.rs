@@ -105,7 +105,7 @@ impl Kept {
 }
 
 /// A record's `timestamp` in milliseconds; `None` if it has none that is a number.
-fn timestamp_ms(json: &[u8]) -> Option<i64> {
+pub(crate) fn timestamp_ms(json: &[u8]) -> Option<i64> {
     #[derive(Deserialize)]
     struct Stamp {
         timestamp: Option<i64>,

@@ -1,10 +1,14 @@
 //! Repodata to test with: the shapes of real channels, made up.
 #![allow(clippy::unwrap_used)]
 
+mod document;
+
 use std::io::{self, Read};
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
+
+pub(crate) use document::{any_document, tight};
 
 /// A record that agrees with the file name `name-version-build`.
 pub(crate) fn record(name: &str, version: &str, build: &str, extra: Value) -> Value {

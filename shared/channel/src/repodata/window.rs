@@ -19,6 +19,8 @@ pub(super) struct Window<R> {
     end: usize,
     /// What is being held and how large it may become.
     bound: Bound,
+    /// What was let go of the current item.
+    excess: Option<Excess>,
 }
 
 /// The limit that an item in progress is under.
@@ -28,7 +30,29 @@ pub(super) struct Bound {
     pub(super) bytes: usize,
     /// The limit to report, where `bytes` has something added to it.
     pub(super) limit: usize,
+    pub(super) over: Over,
 }
+
+/// What becomes of an item over a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// The index as a whole cannot be read.
+    Fails,
+    /// The item is no longer kept: the window goes on behind it, in bounded memory.
+    LetsGo,
+}
+
+/// An item that was let go.
+#[derive(Debug)]
+pub(super) struct Excess {
+    /// How it begins: what fits into [`HEAD`].
+    pub(super) head: Vec<u8>,
+    /// The limit that it is over.
+    pub(super) error: RepodataError,
+}
+
+/// The bytes that are kept of an item that is let go: enough for its key to be shown.
+const HEAD: usize = 512;
 
 impl<R: Read> Window<R> {
     pub(super) fn new(source: R, base: u64, capacity: usize) -> Self {
@@ -36,6 +60,7 @@ impl<R: Read> Window<R> {
             what: "a key",
             bytes: usize::MAX,
             limit: usize::MAX,
+            over: Over::Fails,
         };
         Self {
             source,
@@ -46,6 +71,7 @@ impl<R: Read> Window<R> {
             pos: 0,
             end: 0,
             bound,
+            excess: None,
         }
     }
 
@@ -64,6 +90,7 @@ impl<R: Read> Window<R> {
         self.hold = self.pos;
         self.holding = true;
         self.bound = bound;
+        self.excess = None;
     }
 
     /// Goes on with the item under another limit.
@@ -71,7 +98,17 @@ impl<R: Read> Window<R> {
         self.bound = bound;
     }
 
-    /// Ends the item; its bytes stay readable until the next read.
+    /// Whether the current item was let go: there are no bytes of it to look at.
+    pub(super) fn let_go(&self) -> bool {
+        self.excess.is_some()
+    }
+
+    /// What was let go of the item that ended last.
+    pub(super) fn take_excess(&mut self) -> Option<Excess> {
+        self.excess.take()
+    }
+
+    /// Ends the item; unless it was let go, its bytes stay readable until the next read.
     pub(super) fn finish(&mut self) -> Result<(), RepodataError> {
         self.check()?;
         self.holding = false;
@@ -98,10 +135,23 @@ impl<R: Read> Window<R> {
         self.pos += count;
     }
 
-    /// Fails once the item is over its limit.
-    pub(super) fn check(&self) -> Result<(), RepodataError> {
+    /// Looks whether the item is over its size.
+    pub(super) fn check(&mut self) -> Result<(), RepodataError> {
         if self.holding && self.held() > self.bound.bytes {
-            return Err(self.too_large());
+            return self.exceed(self.too_large());
+        }
+        Ok(())
+    }
+
+    /// The item is over a limit: that is an error of the index, or the item is let go. The first limit counts.
+    pub(super) fn exceed(&mut self, error: RepodataError) -> Result<(), RepodataError> {
+        if self.bound.over == Over::Fails {
+            return Err(error);
+        }
+        if self.holding {
+            let head = self.slice(0..self.held().min(HEAD)).to_vec();
+            self.holding = false;
+            self.excess = Some(Excess { head, error });
         }
         Ok(())
     }
@@ -177,6 +227,7 @@ impl<R: Read> Window<R> {
     /// Reads more behind `end`, moving or growing the buffer as needed; `false` at the end of the input.
     #[cold]
     pub(super) fn fill(&mut self) -> Result<bool, RepodataError> {
+        self.check()?;
         if !self.holding {
             self.hold = self.pos;
         }
@@ -187,7 +238,6 @@ impl<R: Read> Window<R> {
             self.end -= self.hold;
             self.hold = 0;
         }
-        self.check()?;
         if self.end == self.buf.len() {
             self.buf.resize(self.buf.len() * 2, 0);
         }

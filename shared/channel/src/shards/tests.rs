@@ -295,3 +295,22 @@ proptest! {
         prop_assert_eq!(built(&repodata), (shards, pack));
     }
 }
+
+#[test]
+fn a_record_over_a_limit_is_an_error_and_not_missing_from_its_shard() {
+    let deep = format!("{}{}", "[".repeat(70), "]".repeat(70));
+    let json = format!(r#"{{"packages":{{"deep-1-0.tar.bz2":{deep}}}}}"#);
+    let error = build(
+        &file(json.as_bytes()),
+        "x",
+        &HashSet::new(),
+        &mut Vec::new(),
+        Limits::default(),
+    )
+    .unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("deep-1-0.tar.bz2") && text.contains("64 levels"),
+        "{text}"
+    );
+}

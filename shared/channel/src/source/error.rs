@@ -25,7 +25,9 @@ pub enum SourceError {
         why: String,
     },
     /// Connected, and then no byte for the whole read timeout.
-    #[error("{url} sent no byte for {seconds} s; the transfer was given up and can be tried again")]
+    #[error(
+        "{url} sent no byte for {seconds} s, so the transfer was given up; it can be tried again, and --read-timeout sets how long to wait"
+    )]
     Stalled {
         /// What was asked for.
         url: String,
@@ -126,7 +128,9 @@ pub enum SourceError {
         why: String,
     },
     /// The document is larger than the limit.
-    #[error("{url} is larger than {limit} bytes unpacked, the limit for an index")]
+    #[error(
+        "{url} is larger than {limit} bytes unpacked, the limit for an index, and many times the largest there is; check that the address is a conda channel"
+    )]
     TooLarge {
         /// What was asked for.
         url: String,

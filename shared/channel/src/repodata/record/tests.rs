@@ -115,3 +115,22 @@ fn wheels_are_no_broken_records_but_have_no_place() {
         "{result:?}"
     );
 }
+
+#[test]
+fn an_error_does_not_repeat_a_text_of_any_length() {
+    let long = "x".repeat(100_000);
+    for bad in [
+        format!("{{{BASE},\"size\":\"{long}\"}}"),
+        format!("{{{BASE},\"md5\":\"{long}\"}}"),
+        format!("{{\"name\":\"{long}\"}}"),
+        format!("\"{long}\""),
+    ] {
+        let text = parse(&bad).unwrap_err().to_string();
+        assert!(text.len() < 500, "{text}");
+        assert!(text.contains("Zlib-1!1.2-h_0.conda"), "{text}");
+    }
+    let text = Record::parse(Section::Packages, &long, b"{}")
+        .unwrap_err()
+        .to_string();
+    assert!(text.len() < 400, "{text}");
+}

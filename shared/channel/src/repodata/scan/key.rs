@@ -4,12 +4,32 @@ use std::io::Read;
 use std::ops::Range;
 
 use super::Scanner;
-use crate::repodata::window::Bound;
+use crate::repodata::access::split_key;
+use crate::repodata::window::{Bound, Over};
 use crate::repodata::{Key, RepodataError};
 
+/// The most characters of a key that a message shows.
+const SHOWN: usize = 100;
+
+/// The key that `raw` begins with, its quotes included, for a message: cut, and as it stands if it cannot be read.
+pub(super) fn shown(raw: &[u8]) -> String {
+    let key = split_key(raw).map_or(raw, |(key, _)| key);
+    let text = serde_json::from_slice(key).unwrap_or_else(|_| {
+        let text = key.strip_prefix(b"\"").unwrap_or(key);
+        let text = text.strip_suffix(b"\"").unwrap_or(text);
+        String::from_utf8_lossy(text).into_owned()
+    });
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
+}
+
 impl<R: Read> Scanner<R> {
-    /// Passes a member's key and colon up to the value; `None` (nothing passed but the brace) at the object's end.
-    pub(super) fn member(&mut self) -> Result<Option<Range<usize>>, RepodataError> {
+    /// Passes a member's key and colon up to the value; `None` (nothing passed but the brace) at the object's end. The
+    /// place of a key that was let go means nothing.
+    pub(super) fn member(&mut self, over: Over) -> Result<Option<Range<usize>>, RepodataError> {
         let mut token = self.window.peek_token()?;
         if !self.first && token == Some(b',') {
             self.window.advance(1);
@@ -29,12 +49,18 @@ impl<R: Read> Scanner<R> {
             what: "a key",
             bytes: limit.saturating_add(2),
             limit,
+            over,
         });
         self.window.advance(1);
         self.window.pass_string()?;
         self.window.check()?;
         let key = 0..self.window.held();
-        self.unescaped = self.unescape(&key)?;
+        if !self.window.let_go() {
+            match self.unescape(&key) {
+                Ok(unescaped) => self.unescaped = unescaped,
+                Err(error) => self.window.exceed(error)?,
+            }
+        }
         match self.window.peek_token()? {
             Some(b':') => self.window.advance(1),
             found => return Err(self.unexpected(found, "':'")),
@@ -50,8 +76,8 @@ impl<R: Read> Scanner<R> {
         }
         serde_json::from_slice(raw)
             .map(Some)
-            .map_err(|source| RepodataError::Value {
-                key: String::from_utf8_lossy(raw).into_owned(),
+            .map_err(|source| RepodataError::Key {
+                key: shown(raw),
                 offset: self.window.hold_offset(),
                 source,
             })
@@ -87,7 +113,8 @@ impl<R: Read> Scanner<R> {
             });
         }
         if !keys.insert(text.clone()) {
-            return Err(RepodataError::DuplicateKey { key: text, offset });
+            let key = shown(self.window.slice(key.clone()));
+            return Err(RepodataError::DuplicateKey { key, offset });
         }
         Ok(text)
     }

@@ -2,8 +2,13 @@
 
 use std::io::Read;
 
+use super::nesting::Nesting;
 use crate::repodata::RepodataError;
 use crate::repodata::window::Window;
+
+/// The deepest nesting that is followed, in a record that is passed over for being nested too deep: its brackets are
+/// matched one by one, so that no other reader of JSON sees a different end. 128 KiB of memory.
+const MAX_FOLLOWED: u32 = 1 << 20;
 
 /// What a byte outside strings means for finding the value's end.
 const PLAIN: u8 = 0;
@@ -21,7 +26,7 @@ static KIND: [u8; 256] = {
     table
 };
 
-/// Passes the value that begins at the next byte.
+/// Passes the value that begins at the next byte. Nesting over `max_depth` (at most 64) is for the window to judge.
 pub(super) fn pass<R: Read>(window: &mut Window<R>, max_depth: u32) -> Result<(), RepodataError> {
     match window.peek()? {
         Some(b'"') => {
@@ -36,9 +41,7 @@ pub(super) fn pass<R: Read>(window: &mut Window<R>, max_depth: u32) -> Result<()
 }
 
 fn pass_nested<R: Read>(window: &mut Window<R>, max_depth: u32) -> Result<(), RepodataError> {
-    let mut depth = 0;
-    // One bit a level: 1 for an object, the innermost lowest.
-    let mut objects = 0_u64;
+    let mut nesting = Nesting::default();
     loop {
         let Some(at) = window
             .rest()
@@ -60,26 +63,30 @@ fn pass_nested<R: Read>(window: &mut Window<R>, max_depth: u32) -> Result<(), Re
                 continue;
             }
             OPEN => {
-                if depth == max_depth {
-                    return Err(RepodataError::TooDeep {
-                        offset: window.offset(),
-                        limit: max_depth,
-                    });
+                let too_deep = |limit| RepodataError::TooDeep {
+                    offset: window.offset(),
+                    limit,
+                };
+                let depth = nesting.depth();
+                if depth == MAX_FOLLOWED {
+                    return Err(too_deep(MAX_FOLLOWED));
                 }
-                depth += 1;
-                objects = objects << 1 | u64::from(byte == b'{');
+                if depth == max_depth {
+                    let error = too_deep(max_depth);
+                    window.exceed(error)?;
+                }
+                nesting.open(byte == b'{');
             }
             _ => {
-                if (byte == b'}') != (objects & 1 == 1) {
+                if (byte == b'}') != nesting.in_object() {
                     let expected = if byte == b'}' { "']'" } else { "'}'" };
                     return Err(syntax(window, Some(byte), expected));
                 }
-                depth -= 1;
-                objects >>= 1;
+                nesting.close();
             }
         }
         window.advance(1);
-        if depth == 0 {
+        if nesting.depth() == 0 {
             return Ok(());
         }
     }

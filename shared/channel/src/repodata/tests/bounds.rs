@@ -1,29 +1,27 @@
 use std::io::{Read, repeat};
 
 use crate::repodata::testing::Dribble;
-use crate::repodata::{Limits, RepodataError, Scanner};
+use crate::repodata::{Event, Limits, RepodataError, Scanner};
 
-/// Scans to the end or the first error.
-fn scan(json: &[u8], limits: Limits) -> Result<(), RepodataError> {
+/// Scans to the end, the first error or the first unusable record.
+fn scan(json: impl Read, limits: Limits) -> Result<(), RepodataError> {
     let mut scanner = Scanner::new(json, limits);
-    while scanner.next()?.is_some() {}
+    while let Some(event) = scanner.next()? {
+        if let Event::Unusable { error, .. } = event {
+            return Err(error);
+        }
+    }
     Ok(())
 }
 
 #[test]
-fn nesting_stops_at_the_limit_and_not_before() {
-    let nested = |levels: usize| {
-        format!(
-            "{{\"packages\":{{\"a\":{}{}}}}}",
-            "[".repeat(levels),
-            "]".repeat(levels)
-        )
-    };
+fn nesting_of_a_value_stops_at_the_limit_and_not_before() {
+    let nested = |levels: usize| format!("{{\"x\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
     assert!(scan(nested(64).as_bytes(), Limits::default()).is_ok());
     assert!(matches!(
         scan(nested(65).as_bytes(), Limits::default()),
         Err(RepodataError::TooDeep {
-            offset: 81,
+            offset: 69,
             limit: 64
         })
     ));
@@ -37,11 +35,14 @@ fn nesting_stops_at_the_limit_and_not_before() {
 }
 
 #[test]
-fn a_huge_string_is_refused_early_and_not_buffered() {
-    for (start, what) in [
-        ("{\"packages\":{\"a\":{\"b\":\"", "a record"),
-        ("{\"info\":\"", "a value"),
-        ("{\"", "a key"),
+fn a_huge_string_that_is_no_record_is_refused_early_and_not_buffered() {
+    for (start, what, most) in [
+        ("{\"info\":\"", "an `info`", 3 << 20),
+        ("{\"info\":{\"info\":\"", "an `info`", 3 << 20),
+        ("{\"v3\":{\"info\":\"", "a value", 20 << 20),
+        ("{\"removed\":[\"", "a value", 20 << 20),
+        ("{\"", "a key", 3 << 20),
+        ("{\"v3\":{\"", "a key", 3 << 20),
     ] {
         let endless = start.as_bytes().chain(repeat(b'x').take(200 << 20));
         let mut source = Dribble {
@@ -53,18 +54,12 @@ fn a_huge_string_is_refused_early_and_not_buffered() {
             max_value_bytes: 8 << 20,
             ..Limits::default()
         };
-        let mut scanner = Scanner::new(&mut source, limits);
-        let error = loop {
-            match scanner.next() {
-                Ok(event) => assert!(event.is_some()),
-                Err(error) => break error,
-            }
-        };
+        let error = scan(&mut source, limits).unwrap_err();
         assert!(
             matches!(error, RepodataError::TooLarge { what: w, .. } if w == what),
             "{error:?}"
         );
-        assert!(source.count < 40 << 20, "{} bytes read", source.count);
+        assert!(source.count < most, "{} bytes read", source.count);
     }
 }
 
@@ -73,6 +68,7 @@ fn limits_hold_for_what_is_already_in_the_buffer() {
     let limits = Limits {
         max_record_bytes: 10,
         max_value_bytes: 10,
+        max_info_bytes: 5,
         max_key_bytes: 4,
         max_keys: 4,
         ..Limits::default()
@@ -100,6 +96,15 @@ fn limits_hold_for_what_is_already_in_the_buffer() {
         Err(RepodataError::TooLarge {
             what: "a value",
             ..
+        })
+    ));
+    assert!(scan(r#"{"info":"123"}"#).is_ok());
+    assert!(matches!(
+        scan(r#"{"info":"1234"}"#),
+        Err(RepodataError::TooLarge {
+            what: "an `info`",
+            offset: 1,
+            limit: 5
         })
     ));
     assert!(matches!(
