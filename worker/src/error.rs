@@ -16,7 +16,7 @@ pub enum TransferError {
     Source(#[from] SourceError),
     /// The channel gave something else than its record says.
     #[error(
-        "{url}: {problem}; the channel's index and its files disagree, or a cache on the way is stale"
+        "{url}: {problem}; the channel's index and its files disagree, or a cache on the way is stale: if it stays so, only the channel's owner can mend it"
     )]
     Mismatch {
         /// What was downloaded, redacted.
@@ -35,19 +35,23 @@ pub enum TransferError {
         size: u64,
     },
     /// The channel's index lists a file that it does not have.
-    #[error("{url}: not there (404, asked twice), although the channel's index lists it")]
+    #[error(
+        "{url}: not there (404, asked twice), although the channel's index lists it; the two can be apart for a while, a later run tries again"
+    )]
     Missing {
         /// What was asked for, redacted.
         url: String,
     },
-    /// The record has no hash to verify against.
-    #[error("{file}: its record has neither sha256 nor md5, so nothing can vouch for its bytes")]
+    /// The record has no hash to verify against, and the task does not allow that.
+    #[error(
+        "{file}: its record has neither sha256 nor md5, so nothing can vouch for its bytes; --allow-unverified mirrors such files as they come"
+    )]
     Unverifiable {
         /// The file.
         file: String,
     },
     /// It is no package, or one past the limits.
-    #[error("{file}: {source}")]
+    #[error("{file}: {source}{}", remedy(source))]
     Extract {
         /// The file.
         file: String,
@@ -89,6 +93,17 @@ pub enum TransferError {
     },
 }
 
+/// What to do about a package that is none; a bound that was passed and the spool say it themselves.
+fn remedy(error: &ExtractError) -> &'static str {
+    match error {
+        ExtractError::TooMuch {
+            option: Some(_), ..
+        }
+        | ExtractError::Spool(_) => "",
+        _ => "; the channel serves it so: tell its owner, or leave it out with --exclude",
+    }
+}
+
 impl Disposed for TransferError {
     fn disposition(&self) -> Disposition {
         match self {
@@ -120,11 +135,19 @@ impl TransferError {
         }
     }
 
+    /// Whether an option of this run ruled the file out before anything was fetched. With another
+    /// value the next run would bring it, so it must not rest.
+    fn is_refusal(&self) -> bool {
+        let larger_than_the_spool = matches!(self, Self::Spool { source, .. } if matches!(source, SpoolError::TooLarge { .. }));
+        matches!(self, Self::Unverifiable { .. }) || larger_than_the_spool
+    }
+
     /// What the ledger keeps of this error.
     #[must_use]
     pub fn failure(&self, attempts: u32, at_ms: u64, wanted: Option<[u8; 32]>) -> Failure {
         let kind = match self.disposition() {
             _ if matches!(self, Self::NotHeld { .. }) => FailureKind::Absent,
+            _ if self.is_refusal() => FailureKind::Refused,
             Disposition::Denied => FailureKind::Denied,
             Disposition::Local => FailureKind::Local,
             Disposition::Permanent => FailureKind::Permanent,

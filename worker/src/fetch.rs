@@ -1,4 +1,7 @@
 //! Downloads one file: hash and size checked on the way, small ones in memory, large ones spooled.
+//!
+//! A file whose record has no hash is refused before anything is asked for, unless the task allows
+//! such files; then its size is checked, if the record has one, and that it came as it is said.
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use bytes::BytesMut;
@@ -35,16 +38,17 @@ pub(crate) struct Fetched {
     _reservation: Option<Reservation>,
 }
 
-/// Downloads `wanted` from `url`. A transient failure, a wrong hash included, is tried twice more at
+/// Downloads `wanted` from `url`; `allow_unverified` is the task's. A transient failure, a wrong hash included, is tried twice more at
 /// once: a second edge of a CDN often has the right bytes.
 pub(crate) async fn fetch(
     fetcher: &Fetcher,
     spool: &Spool,
     url: &Url,
     wanted: &Wanted,
+    allow_unverified: bool,
     progress: &InFlight,
 ) -> Result<Fetched, TransferError> {
-    if wanted.sha256.is_none() && wanted.md5.is_none() {
+    if !wanted.has_hash() && !allow_unverified {
         return Err(TransferError::Unverifiable {
             file: wanted.file.as_str().to_owned(),
         });
@@ -110,10 +114,7 @@ async fn fetch_once(
         }
         size += chunk.len() as u64;
         if size > limit {
-            return Err(mismatch(
-                url,
-                format!("longer than the {limit} bytes expected"),
-            ));
+            return Err(too_long(url, wanted, spool));
         }
         sha256.update(&chunk);
         md5.update(&chunk);
@@ -122,7 +123,7 @@ async fn fetch_once(
         fail_point::hit("mid-download").await;
     }
     let (sha256, md5): ([u8; 32], [u8; 16]) = (sha256.finalize().into(), md5.finalize().into());
-    verify(url, wanted, size, sha256, md5)?;
+    verify(url, wanted, size, sha256, md5).map_err(|problem| mismatch(url, problem))?;
     let (body, reservation) = sink.finish(size).await.map_err(spooled)?;
     Ok(Fetched {
         body,
@@ -132,36 +133,25 @@ async fn fetch_once(
     })
 }
 
+/// Whether the file is what its record says; what differs if it is not.
 fn verify(
     url: &Url,
     wanted: &Wanted,
     size: u64,
     sha256: [u8; 32],
     md5: [u8; 16],
-) -> Result<(), TransferError> {
+) -> Result<(), String> {
     if let Some(expected) = wanted.size.filter(|expected| *expected != size) {
-        return Err(mismatch(
-            url,
-            format!("{size} bytes came, its record says {expected}"),
-        ));
+        return Err(format!("{size} bytes came, its record says {expected}"));
     }
+    let differs = |name, came: &[u8], expected: &[u8]| {
+        let (came, expected) = (hex::encode(came), hex::encode(expected));
+        Err(format!("{name} is {came}, its record says {expected}"))
+    };
     match (wanted.sha256, wanted.md5) {
-        (Some(expected), _) if expected != sha256 => Err(mismatch(
-            url,
-            format!(
-                "sha256 is {}, its record says {}",
-                hex::encode(sha256),
-                hex::encode(expected)
-            ),
-        )),
-        (None, Some(expected)) if expected != md5 => Err(mismatch(
-            url,
-            format!(
-                "md5 is {}, its record says {}",
-                hex::encode(md5),
-                hex::encode(expected)
-            ),
-        )),
+        (Some(expected), _) if expected != sha256 => differs("sha256", &sha256, &expected),
+        (None, Some(expected)) if expected != md5 => differs("md5", &md5, &expected),
+        (Some(_), _) => Ok(()),
         (None, Some(_)) => {
             tracing::warn!(
                 url = redact::url(url),
@@ -169,7 +159,27 @@ fn verify(
             );
             Ok(())
         }
-        _ => Ok(()),
+        (None, None) => {
+            tracing::warn!(
+                url = redact::url(url),
+                sha256 = hex::encode(sha256),
+                "mirrored as it came: its record has neither sha256 nor md5, and --allow-unverified was given"
+            );
+            Ok(())
+        }
+    }
+}
+
+/// More bytes came than there may be: than the record says or, if it does not, than the spool holds.
+fn too_long(url: &Url, wanted: &Wanted, spool: &Spool) -> TransferError {
+    match wanted.size {
+        Some(size) => mismatch(url, format!("longer than the {size} bytes its record says")),
+        None => TransferError::Spool {
+            file: wanted.file.as_str().to_owned(),
+            source: SpoolError::Full {
+                budget: spool.budget(),
+            },
+        },
     }
 }
 

@@ -23,6 +23,14 @@ pub enum SpoolError {
         /// The budget.
         budget: u64,
     },
+    /// More of it came than the whole budget; its record does not say how large it is.
+    #[error(
+        "the file is larger than the {budget} bytes that the spool may hold; raise --spool-size"
+    )]
+    Full {
+        /// The budget.
+        budget: u64,
+    },
     /// The folder cannot be written.
     #[error("write to the spool folder {}: {source}", path.display())]
     Io {
@@ -36,7 +44,7 @@ pub enum SpoolError {
 impl Disposed for SpoolError {
     fn disposition(&self) -> Disposition {
         match self {
-            Self::TooLarge { .. } => Disposition::Permanent,
+            Self::TooLarge { .. } | Self::Full { .. } => Disposition::Permanent,
             Self::Io { .. } => Disposition::Local,
         }
     }

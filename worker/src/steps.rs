@@ -44,13 +44,19 @@ pub(crate) fn needs_probe(files: &[(Wanted, Action)]) -> bool {
 ///
 /// `existing` is the manifest at the tag if there is one; see [`needs_probe`] for when it must have
 /// been looked for. A file to keep that the tag does not have after all is brought like the others.
-pub(crate) fn steps(files: &[(Wanted, Action)], existing: Option<&Manifest>) -> Vec<Step> {
+/// `allow_unverified`: whether a file whose record has no hash may be taken as it comes.
+pub(crate) fn steps(
+    files: &[(Wanted, Action)],
+    existing: Option<&Manifest>,
+    allow_unverified: bool,
+) -> Vec<Step> {
     let mut steps: Vec<Step> = files
         .iter()
         .map(|(wanted, action)| {
             let wanted = wanted.clone();
             let layer = existing
                 .and_then(|manifest| wanted.layer_in(manifest))
+                .filter(|_| is_enough(&wanted, *action, allow_unverified))
                 .cloned();
             match (layer, action) {
                 (Some(layer), _) => Step::Held(wanted, Box::new(layer)),
@@ -61,6 +67,15 @@ pub(crate) fn steps(files: &[(Wanted, Action)], existing: Option<&Manifest>) -> 
         .collect();
     steps.sort_by_key(|step| step.wanted().file.archive() != ArchiveType::Conda);
     steps
+}
+
+/// Whether a layer that `wanted` recognises is the file.
+///
+/// A record with no hash recognises its layer by media type and size. That is enough for a file that
+/// the ledger calls done, whatever this run allows: what is held stays held. Else the user must have
+/// allowed such files, and the record must have a size, because the tag may hold an older file.
+fn is_enough(wanted: &Wanted, action: Action, allow_unverified: bool) -> bool {
+    wanted.has_hash() || action == Action::Keep || (allow_unverified && wanted.size.is_some())
 }
 
 #[cfg(test)]
@@ -100,15 +115,15 @@ mod tests {
             (conda.clone(), Action::Transfer),
         ];
         assert_eq!(
-            steps(&files, None),
+            steps(&files, None, false),
             [Step::Fetch(conda.clone()), Step::Fetch(tar.clone())]
         );
         let existing = manifest("a-1-0.tar.bz2", b"t");
-        let with = steps(&files, Some(&existing));
+        let with = steps(&files, Some(&existing), false);
         assert!(matches!(with[..], [Step::Fetch(_), Step::Held(..)]));
         let stale = manifest("a-1-0.tar.bz2", b"old");
         assert!(
-            steps(&files, Some(&stale))
+            steps(&files, Some(&stale), false)
                 .iter()
                 .all(|step| matches!(step, Step::Fetch(_)))
         );
@@ -117,12 +132,33 @@ mod tests {
     #[test]
     fn a_file_to_keep_is_brought_when_the_tag_turns_out_to_lack_it() {
         let files = [(file("a-1-0.conda", b"c"), Action::Keep)];
-        assert!(matches!(steps(&files, None)[..], [Step::Fetch(_)]));
+        assert!(matches!(steps(&files, None, false)[..], [Step::Fetch(_)]));
     }
 
     #[test]
     fn a_file_only_looked_for_is_never_brought() {
         let files = [(file("a-1-0.conda", b"c"), Action::Check)];
-        assert!(matches!(steps(&files, None)[..], [Step::Absent(_)]));
+        assert!(matches!(steps(&files, None, false)[..], [Step::Absent(_)]));
+    }
+
+    #[test]
+    fn a_file_without_a_hash_is_found_by_its_size_where_that_is_allowed_or_it_is_known_to_be_held()
+    {
+        let existing = manifest("a-1-0.conda", b"c");
+        let is_held = |size: Option<u64>, action, allowed| {
+            let mut wanted = file("a-1-0.conda", b"c");
+            (wanted.sha256, wanted.size) = (None, size);
+            let steps = steps(&[(wanted, action)], Some(&existing), allowed);
+            matches!(steps[..], [Step::Held(..)])
+        };
+        for action in [Action::Transfer, Action::Check] {
+            assert!(is_held(Some(1), action, true));
+            assert!(!is_held(Some(1), action, false));
+            assert!(!is_held(Some(2), action, true));
+            assert!(!is_held(None, action, true), "it may be an older file");
+        }
+        for (size, held) in [(Some(1), true), (None, true), (Some(2), false)] {
+            assert_eq!(is_held(size, Action::Keep, false), held);
+        }
     }
 }

@@ -12,7 +12,7 @@ use mirror_oci::manifest::{Descriptor, Manifest};
 use mirror_oci::package::{InfoLayers, Transferred, Wanted, assemble, package_layer};
 use mirror_oci::{Body, Digest, Presence};
 use mirror_queue::{Action, Task};
-use mirror_runtime::{Disposed as _, Disposition, fail_point};
+use mirror_runtime::{Disposed as _, Disposition, fail_point, redact};
 use url::Url;
 
 use crate::context::Context;
@@ -77,7 +77,8 @@ impl Transfer<'_> {
         };
         let mut transferred = Vec::new();
         let mut at_hand = AtHand::default();
-        for step in steps(self.files, existing.as_ref()) {
+        let allowed = self.task.allow_unverified;
+        for step in steps(self.files, existing.as_ref(), allowed) {
             match step {
                 Step::Absent(wanted) => {
                     let file = wanted.file.as_str().to_owned();
@@ -149,10 +150,18 @@ impl Transfer<'_> {
             &self.context.spool,
             &url,
             wanted,
+            self.task.allow_unverified,
             &progress,
         )
         .await?;
         let info = self.extract(file, &fetched).await?;
+        if let Some(other) = info.other_than(file.stem()) {
+            tracing::warn!(
+                url = redact::url(&url),
+                "its info/index.json is that of {other}; mirrored as {}, the name of the file",
+                file.stem()
+            );
+        }
 
         let digest = Digest::from_sha256(fetched.sha256);
         let layer = package_layer(
@@ -329,10 +338,9 @@ fn concerns_all(error: &TransferError) -> bool {
 fn done(wanted: &Wanted, layer: &Descriptor) -> (String, FileOutcome) {
     let outcome = FileOutcome::Done {
         sha256: layer.digest.sha256(),
-        md5: if wanted.sha256.is_none() {
-            wanted.md5
-        } else {
-            None
+        md5: match wanted.sha256 {
+            None => wanted.md5.or(layer.md5()),
+            Some(_) => None,
         },
         size: layer.size,
     };

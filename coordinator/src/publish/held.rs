@@ -9,7 +9,7 @@ use mirror_ledger::{FileOutcome, Recorded, Wanted};
 use super::Publisher;
 use crate::plan::Rows;
 
-/// One bit for each record, and the sha256 of those that have only an md5.
+/// One bit for each record, and the sha256 of those whose record has none.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     bits: Vec<u64>,

@@ -30,14 +30,10 @@ impl Summary {
             self.row(&mut text, "total", &self.totals.planned());
         }
         let totals = &self.totals;
-        let resting = self
-            .subdirs
-            .iter()
-            .any(|subdir| subdir.unchanged && subdir.resting > 0);
         for (count, what) in [
             (totals.held, "files are held already"),
             (
-                if resting { 0 } else { totals.resting },
+                totals.resting,
                 "files failed earlier and rest (--retry-failed tries them now)",
             ),
             (
@@ -56,9 +52,6 @@ impl Summary {
             if count > 0 {
                 let _ = writeln!(text, "{count} {what}");
             }
-        }
-        if resting {
-            text.push_str("failures of an earlier run rest (--retry-failed tries them now)\n");
         }
         if let Some(rate) = self.rate.filter(|_| totals.planned_writes > 0) {
             let _ = writeln!(

@@ -55,10 +55,7 @@ fn line(subdir: &SubdirSummary) -> String {
         return "could not be mirrored, see the error above".to_owned();
     }
     if subdir.unchanged {
-        return match subdir.resting {
-            0 => "unchanged since the last run".to_owned(),
-            _ => "unchanged; failures of an earlier run rest".to_owned(),
-        };
+        return "unchanged since the last run".to_owned();
     }
     let mut text = format!("{} of {} files", subdir.done, subdir.planned_files);
     if subdir.failed > 0 {

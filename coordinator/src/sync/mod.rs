@@ -208,6 +208,8 @@ impl<'a> Sync<'a> {
         state.complete = summary.publication != Publication::Refused;
         state.validator = Some(upstream.validator().to_owned());
         state.fingerprint.clone_from(&self.run.fingerprint);
+        state.failures = summary.failed + summary.resting;
+        state.bad_records = summary.bad_records;
         state.retry_due_ms = [failures_due, resting].into_iter().flatten().min();
         self.run
             .ledger
@@ -220,8 +222,8 @@ impl<'a> Sync<'a> {
         SubdirSummary {
             subdir: self.subdir.to_owned(),
             unchanged: true,
-            // At least one: the ledger remembers only when the first is due.
-            resting: u64::from(state.is_some_and(|state| state.retry_due_ms.is_some())),
+            resting: state.map_or(0, |state| state.failures),
+            bad_records: state.map_or(0, |state| state.bad_records),
             indexed: state.map(|state| state.records),
             publication: Publication::Unchanged,
             ..SubdirSummary::default()

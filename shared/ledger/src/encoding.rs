@@ -4,7 +4,7 @@
 //! | form | tag | rest |
 //! |---|---|---|
 //! | done | 1 | plan u64, sha256 32 bytes, size u64 |
-//! | done, md5-only record | 2 | the same, then md5 16 bytes |
+//! | done, record without a sha256 | 2 | the same, then md5 16 bytes |
 //! | failed | 3 | plan u64, then the failure as JSON |
 //!
 //! Numbers are big-endian.
@@ -99,6 +99,7 @@ mod tests {
             Just(FailureKind::Retry),
             Just(FailureKind::Denied),
             Just(FailureKind::Permanent),
+            Just(FailureKind::Refused),
             Just(FailureKind::Local),
             Just(FailureKind::Absent),
         ];

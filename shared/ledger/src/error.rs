@@ -8,7 +8,7 @@ use mirror_runtime::{Disposed, Disposition};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
     /// Another process has the ledger; it is alive, for the lock dies with it.
-    #[error("ledger {} is in use by {owner}; wait for it or stop it, or choose another ledger folder", path.display())]
+    #[error("ledger {} is in use by {owner}; wait for it or stop it, or choose another folder with --state DIR", path.display())]
     LockedBy {
         /// The ledger file.
         path: PathBuf,
@@ -38,27 +38,27 @@ pub enum LedgerError {
     Open {
         /// The file or folder that was tried.
         path: PathBuf,
-        /// What came back.
+        /// What came back, and what to do.
         cause: String,
     },
     /// A transition was not committed for sure: ask again before relying on either.
-    #[error("cannot write `{what}` to ledger {}: {cause}; see that its disk has room and works", path.display())]
+    #[error("cannot write `{what}` to ledger {}: {cause}", path.display())]
     Write {
         /// The ledger file.
         path: PathBuf,
         /// The transition.
         what: &'static str,
-        /// What came back.
+        /// What came back, and what to do.
         cause: String,
     },
     /// A question was not answered.
-    #[error("cannot read `{what}` from ledger {}: {cause}; see that its disk works", path.display())]
+    #[error("cannot read `{what}` from ledger {}: {cause}", path.display())]
     Read {
         /// The ledger file.
         path: PathBuf,
         /// The question.
         what: &'static str,
-        /// What came back.
+        /// What came back, and what to do.
         cause: String,
     },
 }

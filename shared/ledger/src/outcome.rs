@@ -18,7 +18,8 @@ pub enum FileOutcome {
     Done {
         /// Of the bytes that the destination holds.
         sha256: [u8; 32],
-        /// Only where the channel's record has nothing but an md5.
+        /// Only where the channel's record has no sha256: the one it has, or else that of the bytes,
+        /// so that a record which gains a hash is compared with it.
         md5: Option<[u8; 16]>,
         /// In bytes.
         size: u64,
@@ -57,6 +58,8 @@ pub enum FailureKind {
     Local,
     /// It was only looked for, and the destination does not hold it.
     Absent,
+    /// The options of that run ruled it out before anything was fetched; those of the next run may not.
+    Refused,
 }
 
 /// The text of an error, at most [`Cause::MAX`] bytes.
@@ -80,8 +83,20 @@ pub struct Wanted {
     pub sha256: Option<[u8; 32]>,
     /// The md5, which decides together with the size where there is no sha256.
     pub md5: Option<[u8; 16]>,
-    /// In bytes.
+    /// In bytes. All there is to tell a file by where there is no hash.
     pub size: Option<u64>,
+}
+
+impl FailureKind {
+    /// Whether a failure of this kind is left alone for a while. Denials, local errors and refusals
+    /// are mended outside, and trying again costs no download; nobody has tried to bring yet what was
+    /// only looked for.
+    fn rests(self) -> bool {
+        match self {
+            Self::Denied | Self::Local | Self::Absent | Self::Refused => false,
+            Self::Retry | Self::Permanent => true,
+        }
+    }
 }
 
 impl Cause {
@@ -103,8 +118,11 @@ impl Cause {
 }
 
 impl FileOutcome {
-    /// Whether the destination holds the very file that is wanted. A record without any digest
-    /// can never be told done.
+    /// Whether the destination holds the very file that is wanted.
+    ///
+    /// A record without any hash believes this outcome unless its size is another: somebody decided
+    /// once to mirror the file as it comes, or its record had a hash then. Bringing it again in every
+    /// run, or dropping it from the index in a run without that decision, would be no safer.
     #[must_use]
     pub fn is_done_as(&self, wanted: &Wanted) -> bool {
         let Self::Done { sha256, md5, size } = self else {
@@ -115,7 +133,7 @@ impl FileOutcome {
             (None, Some(wanted_md5)) => {
                 *md5 == Some(wanted_md5) && wanted.size.is_none_or(|wanted| *size == wanted)
             }
-            (None, None) => false,
+            (None, None) => wanted.size.is_none_or(|wanted| *size == wanted),
         }
     }
 }
@@ -146,27 +164,20 @@ impl Recorded {
 }
 
 impl Failure {
-    /// When a new run may try again, if the channel still asks for the same file. Denials and local
-    /// errors are tried at once: they are mended outside. So is what nobody has tried to bring yet.
+    /// When a new run may try again, if the channel still asks for the same file.
     #[must_use]
     pub fn due_at_ms(&self) -> u64 {
-        match self.kind {
-            FailureKind::Denied | FailureKind::Local | FailureKind::Absent => self.at_ms,
-            FailureKind::Retry | FailureKind::Permanent => {
-                self.at_ms.saturating_add(RETRY_AFTER_MS)
-            }
+        match self.kind.rests() {
+            false => self.at_ms,
+            true => self.at_ms.saturating_add(RETRY_AFTER_MS),
         }
     }
 
-    /// Whether a new run tries again now: always for denials, local errors and files that were only
-    /// looked for, when the channel's sha256 has changed, when the user says so, and else after [`RETRY_AFTER_MS`].
+    /// Whether a new run tries again now: always for the kinds that do not rest, when the channel's
+    /// sha256 has changed, when the user says so, and else after [`RETRY_AFTER_MS`].
     #[must_use]
     pub fn due(&self, now_ms: u64, wanted_sha256: Option<&[u8; 32]>, retry_failed: bool) -> bool {
-        let at_once = matches!(
-            self.kind,
-            FailureKind::Denied | FailureKind::Local | FailureKind::Absent
-        );
-        at_once
+        !self.kind.rests()
             || retry_failed
             || self.sha256.as_ref() != wanted_sha256
             || now_ms >= self.due_at_ms()

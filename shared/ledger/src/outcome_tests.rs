@@ -41,9 +41,29 @@ fn without_a_sha256_the_md5_and_the_size_decide() {
     assert!(outcome.is_done_as(&wanted(None, Some([1; 16]), None)));
     assert!(!outcome.is_done_as(&wanted(None, Some([1; 16]), Some(11))));
     assert!(!outcome.is_done_as(&wanted(None, Some([2; 16]), Some(10))));
-    assert!(!outcome.is_done_as(&wanted(None, None, Some(10))));
     let without = done(1, None).outcome;
     assert!(!without.is_done_as(&wanted(None, Some([1; 16]), Some(10))));
+}
+
+#[test]
+fn without_any_hash_a_file_that_is_there_counts_unless_its_size_is_another() {
+    let outcome = done(1, None).outcome;
+    assert!(outcome.is_done_as(&wanted(None, None, Some(10))));
+    assert!(outcome.is_done_as(&wanted(None, None, None)));
+    assert!(!outcome.is_done_as(&wanted(None, None, Some(11))));
+    let failed = FileOutcome::Failed(failure(FailureKind::Refused));
+    assert!(!failed.is_done_as(&wanted(None, None, Some(10))));
+}
+
+#[test]
+fn a_record_that_gains_a_hash_is_compared_with_it() {
+    // As a file is recorded that was mirrored without one.
+    let outcome = done(1, Some([1; 16])).outcome;
+    assert!(outcome.is_done_as(&wanted(None, None, Some(10))));
+    assert!(outcome.is_done_as(&wanted(Some(A), None, Some(10))));
+    assert!(!outcome.is_done_as(&wanted(Some(B), None, Some(10))));
+    assert!(outcome.is_done_as(&wanted(None, Some([1; 16]), Some(10))));
+    assert!(!outcome.is_done_as(&wanted(None, Some([2; 16]), Some(10))));
 }
 
 #[test]
@@ -79,8 +99,13 @@ fn a_failure_rests_for_an_hour() {
 }
 
 #[test]
-fn denials_local_errors_and_files_only_looked_for_are_always_due() {
-    for kind in [FailureKind::Denied, FailureKind::Local, FailureKind::Absent] {
+fn denials_local_errors_refusals_and_files_only_looked_for_are_always_due() {
+    for kind in [
+        FailureKind::Denied,
+        FailureKind::Local,
+        FailureKind::Absent,
+        FailureKind::Refused,
+    ] {
         assert!(failure(kind).due(0, Some(&A), false));
         assert_eq!(failure(kind).due_at_ms(), 1_000_000);
     }

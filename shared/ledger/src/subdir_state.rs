@@ -27,6 +27,10 @@ pub struct SubdirState {
     pub fingerprint: String,
     /// Whether the last run brought every build of its plan to an outcome.
     pub complete: bool,
+    /// Files that had failed when the last run ended.
+    pub failures: u64,
+    /// Records of the channel's index that the last run could not use.
+    pub bad_records: u64,
     /// When the earliest failure is due for another try, in milliseconds since 1970 UTC.
     pub retry_due_ms: Option<u64>,
     /// When the last index was published, in milliseconds since 1970 UTC.

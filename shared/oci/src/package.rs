@@ -22,7 +22,11 @@ pub struct Wanted {
 
 impl Wanted {
     /// The layer of `manifest` that is this very file: same media type and sha256, or md5 and size
-    /// where the record has no sha256. A file with no hash at all is never recognised.
+    /// where the record has no sha256.
+    ///
+    /// Of a record with no hash at all this is the layer that may be the file: same media type, and
+    /// the same size if the record has one. The tag is the file name's, so more cannot be known;
+    /// whether that is enough is up to the caller (see [`Wanted::has_hash`]).
     #[must_use]
     pub fn layer_in<'m>(&self, manifest: &'m Manifest) -> Option<&'m Descriptor> {
         let layer = manifest.layer(layout::package_media_type(self.file.archive()))?;
@@ -30,9 +34,15 @@ impl Wanted {
         let same_hash = match (self.sha256, self.md5) {
             (Some(sha256), _) => layer.digest.sha256() == sha256,
             (None, Some(md5)) => layer.md5() == Some(md5) && self.size.is_some(),
-            (None, None) => false,
+            (None, None) => true,
         };
         (same_hash && same_size).then_some(layer)
+    }
+
+    /// Whether anything can vouch for the file's bytes.
+    #[must_use]
+    pub fn has_hash(&self) -> bool {
+        self.sha256.is_some() || self.md5.is_some()
     }
 }
 
@@ -230,10 +240,24 @@ mod tests {
         let held = assemble(&[], &[transferred(CONDA, b"c")], None).unwrap();
         let mut record = wanted(CONDA, b"c");
         record.sha256 = None;
-        assert!(record.layer_in(&held).is_none(), "no hash, no recognition");
         record.md5 = Some([7; 16]);
         assert!(record.layer_in(&held).is_some());
         record.size = Some(2);
         assert!(record.layer_in(&held).is_none());
+    }
+
+    #[test]
+    fn a_record_without_a_hash_finds_the_layer_of_its_format_and_size() {
+        let held = assemble(&[], &[transferred(CONDA, b"c")], None).unwrap();
+        let mut record = wanted(CONDA, b"other");
+        record.sha256 = None;
+        assert!(!record.has_hash());
+        assert!(record.layer_in(&held).is_none(), "another size");
+        for size in [Some(1), None] {
+            record.size = size;
+            assert!(record.layer_in(&held).is_some());
+        }
+        record.file = TAR.parse().unwrap();
+        assert!(record.layer_in(&held).is_none(), "another format");
     }
 }

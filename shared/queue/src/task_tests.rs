@@ -39,6 +39,24 @@ fn a_field_from_a_later_version_is_ignored() {
 }
 
 #[test]
+fn files_without_a_hash_are_allowed_only_where_the_message_says_so() {
+    let mut task = sample(1);
+    assert_eq!(as_json(&task).get("allow_unverified"), None);
+    assert!(
+        !Task::decode(&task.encode().unwrap())
+            .unwrap()
+            .allow_unverified
+    );
+    task.allow_unverified = true;
+    assert_eq!(as_json(&task)["allow_unverified"], true);
+    assert!(
+        Task::decode(&task.encode().unwrap())
+            .unwrap()
+            .allow_unverified
+    );
+}
+
+#[test]
 fn an_unknown_version_is_an_error_whatever_else_the_message_holds() {
     let error = Task::decode(br#"{"version": 2, "shape": "other"}"#).unwrap_err();
     assert_eq!(error, TaskError::UnknownVersion { found: 2, known: 1 });

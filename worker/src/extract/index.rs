@@ -10,6 +10,8 @@ pub(super) struct Index {
     pub bytes: Vec<u8>,
     /// `%Y.%m.%d.%H.%M` UTC.
     pub created: Option<String>,
+    /// `name-version-build`, if it has all three.
+    pub stem: Option<String>,
 }
 
 /// Timestamps above this are milliseconds, others seconds (conda's own rule: 9999-12-31 in seconds).
@@ -20,6 +22,7 @@ pub(super) fn read(bytes: &[u8], subdir: &str) -> Result<Index, serde_json::Erro
     // Sorted keys and raw values, so that the bytes depend on nothing but the package.
     let mut fields: BTreeMap<String, &RawValue> = serde_json::from_slice(bytes)?;
     let created = fields.get("timestamp").and_then(|raw| created(raw.get()));
+    let stem = stem(&fields);
     let named = fields
         .get("subdir")
         .is_some_and(|raw| !matches!(raw.get(), "null" | "\"\""));
@@ -27,6 +30,7 @@ pub(super) fn read(bytes: &[u8], subdir: &str) -> Result<Index, serde_json::Erro
         return Ok(Index {
             bytes: bytes.to_vec(),
             created,
+            stem,
         });
     }
     let filled = serde_json::value::to_raw_value(subdir)?;
@@ -34,7 +38,18 @@ pub(super) fn read(bytes: &[u8], subdir: &str) -> Result<Index, serde_json::Erro
     Ok(Index {
         bytes: serde_json::to_vec(&fields)?,
         created,
+        stem,
     })
+}
+
+fn stem(fields: &BTreeMap<String, &RawValue>) -> Option<String> {
+    let text = |key| serde_json::from_str::<String>(fields.get(key)?.get()).ok();
+    Some(format!(
+        "{}-{}-{}",
+        text("name")?,
+        text("version")?,
+        text("build")?
+    ))
 }
 
 fn created(raw: &str) -> Option<String> {
@@ -69,6 +84,20 @@ mod tests {
             br#"{"build_number":1.50,"name":"a","subdir":"linux-64"}"#
         );
         assert_eq!(index.created, None);
+    }
+
+    #[test]
+    fn an_index_says_which_package_it_is_of_only_with_name_version_and_build() {
+        let stem = |json: &str| read(json.as_bytes(), "noarch").unwrap().stem;
+        let whole = r#"{"name":"a","version":"1","build":"h_0","build_number":0}"#;
+        assert_eq!(stem(whole).as_deref(), Some("a-1-h_0"));
+        for partial in [
+            r#"{"name":"a","version":"1"}"#,
+            r#"{"name":"a","version":1,"build":"0"}"#,
+            "{}",
+        ] {
+            assert_eq!(stem(partial), None, "{partial}");
+        }
     }
 
     #[test]

@@ -2,6 +2,11 @@
 
 use mirror_channel::name::ArchiveType;
 
+/// The option that sets [`InfoLimits::info_bytes`].
+pub(super) const MAX_INFO_SIZE: &str = "--max-info-size";
+/// The option that sets [`InfoLimits::unpacked_bytes`].
+pub(super) const MAX_UNPACKED_SIZE: &str = "--max-unpacked-size";
+
 /// Bounds on what an archive may unpack to. Real packages stay far below the defaults.
 #[derive(Debug, Clone, Copy)]
 pub struct InfoLimits {
@@ -9,13 +14,13 @@ pub struct InfoLimits {
     pub entries: u64,
     /// Members of `info/`.
     pub members: usize,
-    /// Bytes of `info/`, unpacked; of a `.conda`, all that is unpacked from its info archive.
+    /// Bytes of `info/`, unpacked; of a `.conda`, all that is unpacked from its info archive. Set by [`MAX_INFO_SIZE`].
     pub info_bytes: u64,
-    /// Bytes of `info/index.json`.
+    /// Bytes of `info/index.json`; `info_bytes` bounds it as well. It is held in memory.
     pub index_bytes: u64,
     /// Bytes of the headers of one member, long names and extensions included.
     pub header_bytes: u64,
-    /// Bytes of a whole `.tar.bz2`, unpacked: it must be read to its end to find `info/`.
+    /// Bytes of a whole `.tar.bz2`, unpacked: it must be read to its end to find `info/`. Set by [`MAX_UNPACKED_SIZE`].
     pub unpacked_bytes: u64,
 }
 
@@ -42,18 +47,29 @@ pub(super) struct Unpacking {
     pub contents: u64,
     /// Bytes in all, headers and padding included.
     pub whole: u64,
+    /// The option that sets them.
+    pub option: &'static str,
 }
 
 impl InfoLimits {
+    /// The bound on `info/index.json`, and the option that sets it if one does.
+    pub(super) fn index(&self) -> (u64, Option<&'static str>) {
+        match self.info_bytes < self.index_bytes {
+            true => (self.info_bytes, Some(MAX_INFO_SIZE)),
+            false => (self.index_bytes, None),
+        }
+    }
+
     /// A `.conda` has an archive of `info/` alone, a `.tar.bz2` one of everything.
     pub(super) fn unpacking(&self, archive: ArchiveType) -> Unpacking {
-        let (contents, members) = match archive {
-            ArchiveType::Conda => (self.info_bytes, self.members as u64),
-            ArchiveType::TarBz2 => (self.unpacked_bytes, self.entries),
+        let (contents, members, option) = match archive {
+            ArchiveType::Conda => (self.info_bytes, self.members as u64, MAX_INFO_SIZE),
+            ArchiveType::TarBz2 => (self.unpacked_bytes, self.entries, MAX_UNPACKED_SIZE),
         };
         Unpacking {
             contents,
             whole: contents.saturating_add(members.saturating_mul(HEADERS)),
+            option,
         }
     }
 }

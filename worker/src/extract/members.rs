@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 use tempfile::SpooledTempFile;
 
 use super::allowance::{Allowance, Metered};
-use super::limits::Unpacking;
+use super::limits::{MAX_INFO_SIZE, Unpacking};
 use super::{ExtractError, InfoLimits};
 
 /// `info/` files up to this many bytes together stay in memory.
@@ -43,10 +43,11 @@ pub(super) fn collect<R: Read>(
         inner: tar,
         allowance: whole.clone(),
     };
-    walk(tar, unpacking.contents, limits, spool).map_err(|error| match whole.is_exceeded() {
+    walk(tar, unpacking, limits, spool).map_err(|error| match whole.is_exceeded() {
         true => ExtractError::TooMuch {
             what: "the unpacked size with all headers",
             limit: unpacking.whole,
+            option: Some(unpacking.option),
         },
         false => error,
     })
@@ -54,12 +55,12 @@ pub(super) fn collect<R: Read>(
 
 fn walk<R: Read>(
     tar: R,
-    unpacked_bytes: u64,
+    unpacking: Unpacking,
     limits: &InfoLimits,
     spool: &Path,
 ) -> Result<Members, ExtractError> {
     let mut contents = tempfile::spooled_tempfile_in(IN_MEMORY, spool);
-    let (mut list, mut index, mut at) = (Vec::new(), None, 0);
+    let (mut list, mut index, mut at) = (Vec::new(), None, 0_u64);
     let (mut entries, mut unpacked) = (0, 0_u64);
     let allowance = Allowance::of(limits.header_bytes);
     let mut tar = tar::Archive::new(Metered {
@@ -71,18 +72,24 @@ fn walk<R: Read>(
             true => ExtractError::TooMuch {
                 what: "the size of a member's headers",
                 limit: limits.header_bytes,
+                option: None,
             },
             false => ExtractError::unreadable(error),
         })?;
         entries += 1;
-        bounded("the number of members", entries, limits.entries)?;
+        bounded("the number of members", entries, limits.entries, None)?;
         let path = entry.path().map_err(ExtractError::unreadable)?;
         // What it takes in the archive is not its size, and no field can be believed to tell.
         if entry.header().entry_type().is_gnu_sparse() {
             return Err(ExtractError::Sparse(shown(&path)));
         }
         unpacked = unpacked.saturating_add(entry.size());
-        bounded("the unpacked size", unpacked, unpacked_bytes)?;
+        bounded(
+            "the unpacked size",
+            unpacked,
+            unpacking.contents,
+            Some(unpacking.option),
+        )?;
         // What stands in the archive for it, then the headers of the next.
         allowance.renew(entry.size().saturating_add(BLOCK + limits.header_bytes));
         let Some(name) = name_in_info(&path)? else {
@@ -96,15 +103,20 @@ fn walk<R: Read>(
             "the number of files in info/",
             list.len() as u64 + 1,
             limits.members as u64,
+            None,
         )?;
-        bounded("the size of info/", at + entry.size(), limits.info_bytes)?;
+        if name == "index.json" {
+            let (limit, option) = limits.index();
+            bounded("the size of info/index.json", entry.size(), limit, option)?;
+        }
+        bounded(
+            "the size of info/",
+            at.saturating_add(entry.size()),
+            limits.info_bytes,
+            Some(MAX_INFO_SIZE),
+        )?;
         let executable = entry.header().mode().is_ok_and(|mode| mode & 0o111 != 0);
         let len = if name == "index.json" {
-            bounded(
-                "the size of info/index.json",
-                entry.size(),
-                limits.index_bytes,
-            )?;
             let mut bytes = Vec::new();
             entry
                 .read_to_end(&mut bytes)
@@ -185,9 +197,18 @@ fn shown(path: &Path) -> String {
     name.escape_debug().take(200).collect()
 }
 
-fn bounded(what: &'static str, value: u64, limit: u64) -> Result<(), ExtractError> {
+fn bounded(
+    what: &'static str,
+    value: u64,
+    limit: u64,
+    option: Option<&'static str>,
+) -> Result<(), ExtractError> {
     if value > limit {
-        Err(ExtractError::TooMuch { what, limit })
+        Err(ExtractError::TooMuch {
+            what,
+            limit,
+            option,
+        })
     } else {
         Ok(())
     }

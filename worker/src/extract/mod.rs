@@ -33,6 +33,18 @@ pub struct Info {
     pub index: Blob,
     /// When the package was built, as `%Y.%m.%d.%H.%M` UTC, if it says so.
     pub created: Option<String>,
+    /// `name-version-build` as `index.json` has it, if it has all three.
+    stem: Option<String>,
+}
+
+impl Info {
+    /// The package that `index.json` is about, fit for a log, if that is another than `stem`
+    /// (`name-version-build`). Clients go by the name of the file, so it is no reason to refuse one.
+    #[must_use]
+    pub fn other_than(&self, stem: &str) -> Option<String> {
+        let other = self.stem.as_deref().filter(|own| *own != stem)?;
+        Some(other.escape_debug().take(200).collect())
+    }
 }
 
 /// Bytes with their digest. Large ones are in a file that lives as long as the blob.
@@ -75,16 +87,29 @@ pub enum ExtractError {
     #[error("refused: the archive has a sparse member, `{0}`, which no packager writes")]
     Sparse(String),
     /// A bound is passed.
-    #[error("refused: {what} is more than {limit}")]
+    #[error("refused: {what} is more than {limit}{}", remedy(*option))]
     TooMuch {
         /// What there is too much of.
         what: &'static str,
         /// The bound.
         limit: u64,
+        /// The option that sets it.
+        option: Option<&'static str>,
     },
     /// The spool cannot be written.
     #[error("write info archive to the spool: {0}")]
     Spool(std::io::Error),
+}
+
+/// What to do about a bound that is passed. It needs `--retry-failed`, because the file would be downloaded
+/// in every run otherwise, only to be refused again.
+fn remedy(option: Option<&str>) -> String {
+    match option {
+        Some(option) => format!(
+            " bytes; if the package is to be trusted, raise {option} and run again with --retry-failed"
+        ),
+        None => ", far past any real package".to_owned(),
+    }
 }
 
 impl ExtractError {
@@ -132,6 +157,7 @@ pub fn extract(
     let index = index::read(index, subdir).map_err(ExtractError::BadIndex)?;
     Ok(Info {
         created: index.created,
+        stem: index.stem,
         index: Blob::memory(index.bytes),
         archive: archive::write(members, spool).map_err(ExtractError::Spool)?,
     })
@@ -151,6 +177,7 @@ fn open_conda<'a>(mut package: impl Read + Seek + 'a) -> Result<impl Read + 'a, 
                 true => ExtractError::TooMuch {
                     what: "the size of the zip's directory",
                     limit: ZIP_DIRECTORY,
+                    option: None,
                 },
                 false => ExtractError::unreadable(error),
             },

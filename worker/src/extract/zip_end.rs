@@ -42,6 +42,7 @@ pub(super) fn check(package: &mut (impl Read + Seek)) -> Result<(), ExtractError
             return Err(ExtractError::TooMuch {
                 what: "the number of entries in the zip",
                 limit: ENTRIES,
+                option: None,
             });
         }
     }

@@ -4,7 +4,7 @@ use mirror_channel::name::ArchiveType::{Conda, TarBz2};
 use mirror_kit::package::{Fill, Format, PackageSpec};
 use mirror_oci::{Body, Digest};
 
-use crate::make::{INDEX, Tar, Unpacked, bytes, bz2, conda, take, unpacked};
+use crate::make::{INDEX, Tar, Unpacked, Zipped, bytes, bz2, conda, take, unpacked, zip};
 
 fn plain(name: &str, bytes: &[u8]) -> Unpacked {
     Unpacked {
@@ -200,6 +200,90 @@ fn a_large_info_is_spooled_and_its_file_goes_with_it() {
     assert_eq!(Digest::of(&bytes(&info.archive.body)), info.archive.digest);
     drop(info);
     assert!(!path.exists());
+}
+
+#[test]
+fn links_are_left_out_of_info_and_passed_over_elsewhere_wherever_they_lead() {
+    let tar = Tar::new()
+        .link("info/passwd", b'2', "/etc/passwd")
+        .link("info/up", b'2', "../../../secret")
+        .link("info/again", b'1', "info/index.json")
+        .link("lib/passwd", b'2', "/etc/passwd")
+        .link("lib/up", b'1', "../../secret")
+        .file("info/index.json", INDEX)
+        .end();
+    for (package, archive) in [(bz2(&tar), TarBz2), (conda(&tar), Conda)] {
+        let info = take(&package, archive).unwrap();
+        assert_eq!(unpacked(&info), [plain("index.json", INDEX)]);
+    }
+}
+
+#[test]
+fn a_link_in_the_place_of_the_index_is_no_index() {
+    for kind in [b'1', b'2'] {
+        let tar = Tar::new()
+            .file("info/other.json", INDEX)
+            .link("info/index.json", kind, "info/other.json")
+            .end();
+        let error = take(&bz2(&tar), TarBz2).unwrap_err();
+        assert!(error.to_string().contains("no info/index.json"), "{error}");
+    }
+}
+
+#[test]
+fn what_stands_behind_the_end_of_an_archive_is_not_looked_at() {
+    let tar = Tar::new().file("info/index.json", INDEX).end();
+    let expected = [plain("index.json", INDEX)];
+    for (package, archive) in [(bz2(&tar), TarBz2), (conda(&tar), Conda)] {
+        for garbage in [&b"garbage"[..], &[0; 5000], b"BZh9", b"PK\x03\x04"] {
+            let package = [&package, garbage].concat();
+            assert_eq!(unpacked(&take(&package, archive).unwrap()), expected);
+        }
+    }
+}
+
+#[test]
+fn of_a_conda_only_its_info_archive_is_opened() {
+    let info = zstd::encode_all(&*Tar::new().file("info/index.json", INDEX).end(), 1).unwrap();
+    let payload = zstd::encode_all(&*Tar::new().file("../evil", b"x").end(), 1).unwrap();
+    let package = zip(
+        &[
+            Zipped::stored("../../evil", b"x"),
+            Zipped::stored("/etc/evil", b"x"),
+            Zipped::stored("pkg-a-1-0.tar.zst", &payload),
+            Zipped::stored("info-a-1-0.tar.zst", &info),
+        ],
+        4,
+    );
+    let info = take(&package, Conda).unwrap();
+    assert_eq!(unpacked(&info), [plain("index.json", INDEX)]);
+}
+
+#[test]
+fn an_index_of_another_package_is_told_apart_from_the_files_name() {
+    let index = br#"{"name":"a","version":"1","build":"0"}"#;
+    let tar = Tar::new().file("info/index.json", index).end();
+    let info = take(&bz2(&tar), TarBz2).unwrap();
+    assert_eq!(info.other_than("a-1-0"), None);
+    assert_eq!(info.other_than("b-1-0").as_deref(), Some("a-1-0"));
+    // What says nothing contradicts nothing.
+    let tar = Tar::new().file("info/index.json", INDEX).end();
+    assert_eq!(take(&bz2(&tar), TarBz2).unwrap().other_than("b-1-0"), None);
+}
+
+#[test]
+fn the_name_of_another_package_cannot_write_to_a_terminal() {
+    let name = format!("\\u001b[2J\\n{}", "x".repeat(1000));
+    let index = format!(r#"{{"name":"{name}","version":"1","build":"0"}}"#);
+    let tar = Tar::new().file("info/index.json", index.as_bytes()).end();
+    let other = take(&bz2(&tar), TarBz2)
+        .unwrap()
+        .other_than("a-1-0")
+        .unwrap();
+    assert!(
+        !other.contains(|c: char| c.is_control()) && other.len() == 200,
+        "{other:?}"
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What is taken out of packages, honest ones and others.
 #![allow(clippy::unwrap_used)]
 
+mod bombs;
 mod formats;
 mod golden;
 mod hostile;

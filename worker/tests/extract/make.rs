@@ -36,6 +36,19 @@ impl Tar {
         self
     }
 
+    /// A link; `kind` is `1` for a hard one, `2` for a symbolic one.
+    pub(crate) fn link(mut self, name: &str, kind: u8, target: &str) -> Self {
+        let mut header = tar::Header::new_gnu();
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.as_old_mut().linkname[..target.len()].copy_from_slice(target.as_bytes());
+        header.set_entry_type(tar::EntryType::new(kind));
+        header.set_mode(0o777);
+        header.set_size(0);
+        header.set_cksum();
+        self.0.extend_from_slice(header.as_bytes());
+        self
+    }
+
     pub(crate) fn file(self, name: &str, bytes: &[u8]) -> Self {
         self.raw(name.as_bytes(), b'0', 0o664, bytes.len() as u64, bytes)
     }

@@ -164,14 +164,22 @@ fn every_limit_is_kept_and_named() {
     }
     // A `.conda` unpacks nothing but info.
     let past = [
-        ("info/x", 1001, "the size of info/ is more than 1000"),
-        ("lib/x", 2001, "the unpacked size is more than 2000"),
+        (
+            "info/x",
+            1001,
+            "the size of info/ is more than 1000 bytes; if the package is to be trusted, raise --max-info-size",
+        ),
+        (
+            "lib/x",
+            2001,
+            "the unpacked size is more than 2000 bytes; if the package is to be trusted, raise --max-unpacked-size",
+        ),
     ];
     for (name, size, said) in past {
         let tar = with_index(large(name, size - INDEX.len()));
         let [whole, info] = refused_by_each(&tar, &limits);
         assert!(whole.to_string().contains(said), "{whole}");
-        let said = "the unpacked size is more than 1000";
+        let said = "the unpacked size is more than 1000 bytes; if the package is to be trusted, raise --max-info-size";
         assert!(info.to_string().contains(said), "{info}");
     }
     let between = with_index(large("lib/x", 1001 - INDEX.len()));

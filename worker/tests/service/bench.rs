@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use mirror_channel::source::{FetchOptions, Fetcher};
@@ -37,6 +37,7 @@ pub(crate) struct Bench {
     pub(crate) activity: Arc<Activity>,
     pub(crate) source: Url,
     workers: AtomicUsize,
+    spool: AtomicU64,
 }
 
 impl Bench {
@@ -65,6 +66,7 @@ impl Bench {
             activity: Arc::default(),
             source: Url::from_directory_path(&subdir).unwrap(),
             workers: AtomicUsize::new(0),
+            spool: AtomicU64::new(1 << 30),
             dir,
         }
     }
@@ -90,7 +92,11 @@ impl Bench {
             destination: Arc::clone(&self.destination),
             namespace: "ns".to_owned(),
             fetcher: Arc::new(Fetcher::new(FetchOptions::default(), budget)),
-            spool: Spool::open(self.dir.path().join(&name), 1 << 30).unwrap(),
+            spool: Spool::open(
+                self.dir.path().join(&name),
+                self.spool.load(Ordering::Relaxed),
+            )
+            .unwrap(),
             limits: InfoLimits::default(),
             activity: Arc::clone(&self.activity),
             attempts,
@@ -137,6 +143,12 @@ impl Bench {
         self.work_until(attempts, |depth| depth.total() == 0)
             .await
             .unwrap();
+    }
+
+    /// The same with one try a build and so many bytes of spool.
+    pub(crate) async fn work_off_with_spool(&self, bytes: u64) {
+        self.spool.store(bytes, Ordering::Relaxed);
+        self.work_off(1).await;
     }
 
     /// Puts a task for these files of one build into the queue.

@@ -7,3 +7,4 @@ mod claims;
 mod failures;
 mod stopping;
 mod twice;
+mod unverified;

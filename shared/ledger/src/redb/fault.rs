@@ -4,17 +4,26 @@ use std::io::ErrorKind;
 
 use ::redb::{CommitError, DatabaseError, StorageError, TableError, TransactionError};
 
+use super::remedy::refused;
+
 /// What stopped a transaction.
 #[derive(Debug, Clone)]
 pub(super) enum Fault {
     /// The database lost its integrity, or never was one of ours.
     Damaged(String),
-    /// The disk or the database's handle failed; opening it again may mend it.
+    /// The disk or the database's handle failed; opening it again may mend it. What came back and what to do.
     Storage(String),
     /// Another process has the database.
     Taken,
     /// One row cannot be read; the others are not touched by that.
     Row(String),
+}
+
+impl Fault {
+    /// A failure of which only a text is known.
+    pub(super) fn storage(text: impl std::fmt::Display) -> Self {
+        Self::Storage(format!("{text}; see that its disk has room and works"))
+    }
 }
 
 impl From<StorageError> for Fault {
@@ -28,7 +37,8 @@ impl From<StorageError> for Fault {
             {
                 Self::Damaged(text)
             }
-            _ => Self::Storage(text),
+            StorageError::Io(io) => Self::Storage(refused(&io)),
+            _ => Self::storage(text),
         }
     }
 }
@@ -46,7 +56,7 @@ impl From<TransactionError> for Fault {
     fn from(error: TransactionError) -> Self {
         match error {
             TransactionError::Storage(storage) => storage.into(),
-            other => Self::Storage(other.to_string()),
+            other => Self::storage(other),
         }
     }
 }
@@ -55,7 +65,7 @@ impl From<CommitError> for Fault {
     fn from(error: CommitError) -> Self {
         match error {
             CommitError::Storage(storage) => storage.into(),
-            other => Self::Storage(other.to_string()),
+            other => Self::storage(other),
         }
     }
 }

@@ -8,6 +8,7 @@
 mod fault;
 mod open;
 mod owner;
+mod remedy;
 mod seams;
 mod store;
 mod tables;

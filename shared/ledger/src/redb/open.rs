@@ -9,6 +9,7 @@ use ::redb::{Builder, Database, ReadableTable, TableHandle, WriteTransaction};
 
 use super::fault::Fault;
 use super::owner::{self, NotOwner, OwnerLock};
+use super::remedy::refused;
 use super::store::Store;
 use super::tables::{META, SCHEMA, Tables, from_json};
 use crate::build_row::BuildRow;
@@ -32,26 +33,26 @@ pub(super) enum Files {
 
 /// Locks and opens the ledger, new or not. Returns its id with it.
 pub(super) fn open(path: &Path, owner: &str, files: Files) -> Result<(Store, String), LedgerError> {
-    let refused = |at: &Path, error: io::Error| LedgerError::Open {
+    let not_let_in = |at: &Path, error: io::Error| LedgerError::Open {
         path: at.to_owned(),
-        cause: error.to_string(),
+        cause: refused(&error),
     };
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|error| refused(folder, error))?;
+        fs::create_dir_all(folder).map_err(|error| not_let_in(folder, error))?;
     }
     let mut lock = OwnerLock::take(path, owner).map_err(|reason| match reason {
         NotOwner::Held { by } => LedgerError::LockedBy {
             path: path.to_owned(),
             owner: by,
         },
-        NotOwner::Refused(error) => refused(&owner::sidecar(path), error),
+        NotOwner::Refused(error) => not_let_in(&owner::sidecar(path), error),
     })?;
-    discard_unfinished(path).map_err(|error| refused(path, error))?;
+    discard_unfinished(path).map_err(|error| not_let_in(path, error))?;
     let database = files
         .database(path, true)
         .map_err(|fault| at_opening(path, fault, &mut lock))?;
     lock.sign()
-        .map_err(|error| refused(&owner::sidecar(path), error))?;
+        .map_err(|error| not_let_in(&owner::sidecar(path), error))?;
     let id = take_over(&database).map_err(|stop| match stop {
         Stop::Fault(fault) => at_opening(path, fault, &mut lock),
         Stop::Newer(found) => LedgerError::NewerVersion {

@@ -34,7 +34,7 @@ impl RedbLedger {
             Ok(answer) => answer,
             // redb panics over pages that make no sense.
             Err(ended) if ended.is_panic() => Err(Fault::Damaged(ended.to_string())),
-            Err(ended) => Err(Fault::Storage(ended.to_string())),
+            Err(ended) => Err(Fault::storage(ended)),
         };
         answer.map_err(|fault| self.store.read_error(what, &fault))
     }

@@ -52,9 +52,7 @@ impl Store {
             }
             match &*database {
                 Some(database) => work(database),
-                None => Err(Fault::Storage(
-                    "it was closed after a failed access".to_owned(),
-                )),
+                None => Err(Fault::storage("it was closed after a failed access")),
             }
         };
         if let Err(Fault::Storage(_) | Fault::Damaged(_)) = &worked {

@@ -39,7 +39,7 @@ impl Writer {
             })
             .map_err(|error| LedgerError::Open {
                 path: store.path().to_owned(),
-                cause: format!("no thread to write it: {error}"),
+                cause: format!("no thread to write it: {error}; see how many threads this user may have (`ulimit -u`)"),
             })?;
         Ok(Self {
             jobs: Some(jobs),
@@ -56,7 +56,7 @@ impl Writer {
         apply: impl FnOnce(&mut Tables<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let stopped = || {
-            let fault = Fault::Storage("its writer has stopped".to_owned());
+            let fault = Fault::storage("its writer has stopped");
             self.store.write_error(what, &fault)
         };
         let (reply, answer) = oneshot::channel();

@@ -101,7 +101,8 @@ async fn a_broken_index_stops_that_subdir_only_and_what_was_published_stays() {
 }
 
 /// The plain index says this, and there is no other form of it.
-fn plain(text: &'static str) -> impl FnOnce(&mut Stage) {
+fn plain(text: impl Into<Vec<u8>>) -> impl FnOnce(&mut Stage) {
+    let text = text.into();
     move |stage: &mut Stage| {
         let folder = stage.channel.dir.join("linux-64");
         std::fs::remove_file(folder.join("repodata.json.zst")).unwrap();
@@ -110,14 +111,105 @@ fn plain(text: &'static str) -> impl FnOnce(&mut Stage) {
 }
 
 #[tokio::test]
-async fn an_index_that_is_no_json_stops_that_subdir_only() {
-    let texts = [
-        r#"{"packages": {} "packages.conda": {}}"#,
-        r#"{"packages": {}, "packages.conda": {"#,
-        r#"["packages"]"#,
-        "",
+async fn an_index_that_cannot_be_read_as_a_whole_stops_that_subdir_only() {
+    let mend = "the channel has to mend its index";
+    let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+    let long = "x".repeat(2 << 20);
+    let broken = [
+        // Not JSON, or not an object of objects.
+        (String::new(), &["no repodata", "is empty"][..]),
+        (
+            "Service Unavailable".into(),
+            &["no repodata", "does not begin as a JSON object"],
+        ),
+        (
+            r#"["packages"]"#.into(),
+            &["no repodata", "does not begin as a JSON object"],
+        ),
+        (
+            "\u{1f}\u{8b}\u{8}".into(),
+            &["no repodata", "does not begin as a JSON object"],
+        ),
+        (
+            r#"{"packages": {} "packages.conda": {}}"#.into(),
+            &["byte 16", "expected ',' or '}'", mend],
+        ),
+        (
+            r#"{"packages": []}"#.into(),
+            &["byte 13", "an object of records", mend],
+        ),
+        (
+            r#"{"info": {"a": tru}, "packages": {}}"#.into(),
+            &["invalid value for \"info\"", "byte 9", mend],
+        ),
+        (
+            r#"{"packages": {}} {"packages": {}}"#.into(),
+            &["byte 17", "nothing after the closing '}'"],
+        ),
+        // Cut off: at the end of something, and within.
+        (
+            r#"{"packages": {}, "packages.conda": {"#.into(),
+            &["damaged", "has no end"],
+        ),
+        (
+            r#"{"packages": {"a-1-0.conda": {}"#.into(),
+            &["cut off at byte 31", "inside an object", "run again later"],
+        ),
+        // Keys twice.
+        (
+            r#"{"packages": {}, "packages": {}}"#.into(),
+            &["the key \"packages\" twice", "byte 17", mend],
+        ),
+        (
+            r#"{"info": {}, "packages": {}, "info": {}}"#.into(),
+            &["the key \"info\" twice", mend],
+        ),
+        (
+            r#"{"v3": {"conda": {}, "c\u006fnda": {}}}"#.into(),
+            &["the key \"conda\" twice", mend],
+        ),
+        // Over a limit, and no record.
+        (
+            format!("{{\"packages\": {{}}, \"x\": {deep}}}"),
+            &["deeper than 64 levels", mend],
+        ),
+        (
+            format!(
+                "{{\"packages\": {{\"x-1-0.tar.bz2\": {}",
+                "[".repeat(1_100_000)
+            ) + "}",
+            &["deeper than 1048576 levels", mend],
+        ),
+        (
+            format!("{{\"info\": {{\"x\": \"{long}\"}}}}"),
+            &["an `info` of more than 1048576 bytes", mend],
+        ),
+        (
+            format!("{{\"{long}\": 1}}"),
+            &["a key of more than 1024 bytes", mend],
+        ),
     ];
-    let runs = texts.map(|text| assert_others_go_on(plain(text), &["linux-64"]));
+    let runs = broken.map(|(text, says)| async move {
+        let mut all = vec!["linux-64"];
+        all.extend(says);
+        assert_others_go_on(plain(text), &all).await;
+    });
+    futures::future::join_all(runs).await;
+}
+
+#[tokio::test]
+async fn a_base_url_that_leads_to_files_of_this_machine_stops_that_subdir_only() {
+    let runs = ["file:///etc/", "ftp://elsewhere/", "http://["].map(|base_url| async move {
+        let breaks = |stage: &mut Stage| {
+            let set = stage.channel.set_base_url("linux-64", Some(base_url));
+            set.unwrap();
+        };
+        assert_others_go_on(
+            breaks,
+            &["linux-64", base_url, "nothing is fetched from there"],
+        )
+        .await;
+    });
     futures::future::join_all(runs).await;
 }
 

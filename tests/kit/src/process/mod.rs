@@ -13,6 +13,7 @@
 //! ```
 
 mod binary;
+mod disks;
 mod finished;
 mod running;
 
@@ -30,6 +31,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 pub use self::binary::binary;
+pub use self::disks::Disks;
 pub use self::finished::Finished;
 pub use self::running::Running;
 
@@ -80,6 +82,9 @@ pub struct Run {
     fail_points: Vec<String>,
     deadline: Duration,
     home: Home,
+    /// Words before the program's, that enter the namespace of other disks.
+    disks: Option<Vec<OsString>>,
+    open_files: Option<u32>,
 }
 
 impl Default for Run {
@@ -106,6 +111,8 @@ impl Run {
             fail_points: Vec::new(),
             deadline: DEADLINE,
             home: home.clone(),
+            disks: None,
+            open_files: None,
         }
     }
 
@@ -186,6 +193,20 @@ impl Run {
         self
     }
 
+    /// It sees the machine with these disks, which must outlive it.
+    #[must_use]
+    pub fn on(mut self, disks: &Disks) -> Self {
+        self.disks = Some(disks.enter().to_owned());
+        self
+    }
+
+    /// It may have no more than so many files and connections open, and cannot raise that.
+    #[must_use]
+    pub fn open_files(mut self, most: u32) -> Self {
+        self.open_files = Some(most);
+        self
+    }
+
     /// How long it may take; 120 s unless set.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
@@ -209,12 +230,14 @@ impl Run {
     pub fn spawn(self) -> Running {
         let output = tempfile::tempdir_in(self.home.path()).expect("room for the output");
         let file = |name| File::create_new(output.path().join(name)).expect("room for the output");
-        let program = self.program.clone().unwrap_or_else(|| binary().to_owned());
         let home = self.home.path();
-        let mut command = Command::new(&program);
+        let cwd = self.cwd.as_deref().unwrap_or(home);
+        let words = self.words(cwd);
+        let (first, others) = words.split_first().expect("a command has a program");
+        let mut command = Command::new(first);
         command
-            .args(&self.args)
-            .current_dir(self.cwd.as_deref().unwrap_or(home))
+            .args(others)
+            .current_dir(cwd)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", home)
@@ -235,8 +258,26 @@ impl Run {
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         let child = command
             .spawn()
-            .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
+            .unwrap_or_else(|error| panic!("{} does not start: {error}", first.display()));
         Running::new(child, output, self)
+    }
+
+    /// The whole command. What stands before the program is replaced by it, so signals reach it and its end is seen.
+    fn words(&self, cwd: &Path) -> Vec<OsString> {
+        let mut words = self.disks.clone().unwrap_or_default();
+        let mut through_shell = |script: &str, value: OsString| {
+            words.extend(["/bin/sh".into(), "-c".into(), script.into(), value]);
+        };
+        if self.disks.is_some() {
+            through_shell(r#"cd "$0" && exec "$@""#, cwd.into());
+        }
+        if let Some(most) = self.open_files {
+            through_shell(r#"ulimit -n "$0" && exec "$@""#, most.to_string().into());
+        }
+        let program = self.program.clone().unwrap_or_else(|| binary().to_owned());
+        words.push(program.into());
+        words.extend(self.args.iter().cloned());
+        words
     }
 
     fn marker(&self, fail_point: &str) -> PathBuf {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Home, Run};
+use super::{Disks, Home, Run};
 
 fn shell(script: &str) -> Run {
     Run::new().program("/bin/sh").args(["-c", script])
@@ -119,4 +119,67 @@ async fn waiting_for_a_pause_that_never_comes_fails_with_the_output() {
 async fn the_deadline_kills_and_shows_the_output() {
     let run = shell("echo some words; exec sleep 100").deadline(Duration::from_millis(300));
     run.run().await;
+}
+
+#[tokio::test]
+async fn a_small_disk_gets_full_and_free_again_and_only_runs_on_it_see_it() {
+    let (home, disks) = (Home::new(), Disks::new());
+    let folder = home.path().join("disk");
+    std::fs::create_dir(&folder).unwrap();
+    disks.small(&folder, 64 << 10);
+    let run = |script: &str| Run::in_home(&home).program("/bin/sh").args(["-c", script]);
+    let write = || run("head -c 12000 /dev/zero > disk/kept").on(&disks).run();
+
+    disks.fill(&folder, 4096);
+    let finished = write().await;
+    assert!(finished.code != Some(0), "{}", finished.to_text());
+    let said = finished.stderr.contains("No space left on device");
+    assert!(said, "{}", finished.to_text());
+    disks.free(&folder);
+    write().await.assert_code(0);
+    let kept = std::fs::metadata(disks.seen(&folder).join("kept")).unwrap();
+    assert_eq!(kept.len(), 12_000);
+    assert_eq!(run("ls disk").run().await.stdout, "");
+}
+
+#[tokio::test]
+async fn a_read_only_folder_is_so_for_root_as_well() {
+    let (home, disks) = (Home::new(), Disks::new());
+    let folder = home.path().join("folder");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("file"), "content").unwrap();
+    disks.read_only(&folder);
+    let run = |script: &str| Run::in_home(&home).program("/bin/sh").args(["-c", script]);
+    let finished = run("cat folder/file; touch folder/new")
+        .on(&disks)
+        .run()
+        .await;
+    assert_eq!(
+        (finished.code, finished.stdout.as_str()),
+        (Some(1), "content")
+    );
+    let said = finished.stderr.contains("Read-only file system");
+    assert!(said, "{}", finished.to_text());
+    run("touch folder/new").run().await.assert_code(0);
+}
+
+#[tokio::test]
+async fn open_files_are_limited_for_good() {
+    let script = "ulimit -n; ulimit -n 100; ulimit -n";
+    let finished = shell(script).open_files(23).run().await;
+    assert_eq!(finished.stdout.lines().next(), Some("23"));
+    assert!(!finished.stdout.contains("100"), "{}", finished.to_text());
+}
+
+#[tokio::test]
+async fn a_run_on_disks_is_the_process_itself() {
+    let disks = Disks::new();
+    let script = "echo $$; exec sleep 100";
+    let mut running = shell(script).on(&disks).open_files(50).spawn();
+    running
+        .until("to tell its id", |stdout, _| stdout.ends_with('\n'))
+        .await;
+    assert_eq!(running.stdout().trim(), running.id().unwrap().to_string());
+    running.kill9();
+    running.wait().await.assert_killed();
 }

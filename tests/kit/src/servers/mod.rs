@@ -3,6 +3,7 @@
 //! skipped in silence.
 
 mod docker_registry;
+mod door;
 pub mod skopeo;
 
 #[cfg(test)]
@@ -17,6 +18,7 @@ use anyhow::{Context as _, Result, bail};
 use url::Url;
 
 pub use self::docker_registry::{DockerRegistry, DockerRegistryOptions};
+pub use self::door::Door;
 
 /// The environment variable with the URL of a registry to use instead of
 /// launching one: `http://host:port`, open for anonymous pushes.
