@@ -21,6 +21,7 @@ use mirror_runtime::{HostBudget, MemoryHostBudget, Shutdown, clock};
 use mirror_worker::spool::{Spool, empty_folder};
 use mirror_worker::{Activity, Context, Worker, WorkerError};
 
+use crate::descriptors;
 use crate::guard::{Admitted, Guard};
 use crate::options::Options;
 use crate::places::Places;
@@ -78,8 +79,9 @@ pub(crate) async fn run(
         credentials,
         report,
         guard,
-        options,
+        mut options,
     } = request;
+    options.workers = descriptors::workers(options.workers)?;
     let report = Arc::new(Report::create(report.as_deref())?);
     let budget = budget(&options);
     let fetching = FetchOptions {
@@ -147,7 +149,7 @@ pub(crate) async fn run(
     }
     let totals = Totals::of(&ended.subdirs);
     let rate = run.options.write_rate().map(u32::from);
-    let summary = Summary {
+    let mut summary = Summary {
         channel: run.channel.name.clone(),
         registry: run.options.registry.as_ref().map(ToString::to_string),
         dry_run: run.options.dry_run || ended.is_only_a_plan(),
@@ -164,7 +166,10 @@ pub(crate) async fn run(
         largest_names: summary::largest_names(&ended.subdirs),
         subdirs: ended.subdirs,
     };
-    run.report.finish(&summary)?;
+    // What was mirrored is said all the same.
+    if let Err(error) = run.report.finish(&summary) {
+        summary.error.get_or_insert(format!("{error:#}"));
+    }
     Ok(summary)
 }
 

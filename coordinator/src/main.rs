@@ -1,6 +1,7 @@
 //! `conda-oci`: mirrors conda channels into OCI registries.
 
 mod cli;
+mod descriptors;
 mod engine;
 mod error;
 mod guard;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::Context as _;
+use mirror_runtime::local::{plain, remedy};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
@@ -112,6 +113,8 @@ struct Target {
 struct State {
     file: BufWriter<NamedTempFile>,
     empty: bool,
+    /// Why it cannot be written any more. The mirror goes on without it.
+    broken: Option<std::io::Error>,
 }
 
 impl Report {
@@ -131,7 +134,11 @@ impl Report {
             .with_context(|| format!("create the report {} (--report)", path.display()))?;
         let mut file = BufWriter::new(file);
         file.write_all(b"{\"version\":1,\"files\":[\n")?;
-        let state = Mutex::new(Some(State { file, empty: true }));
+        let state = Mutex::new(Some(State {
+            file,
+            empty: true,
+            broken: None,
+        }));
         Ok(Self {
             target: Some(Target {
                 path: path.to_owned(),
@@ -150,30 +157,35 @@ impl Report {
         self.target.is_some()
     }
 
-    /// Adds a file.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub(crate) fn add(&self, entry: &Entry<'_>) -> anyhow::Result<()> {
+    /// Adds a file. A report that cannot be written is given up, and [`Report::finish`] says so: it is no reason
+    /// not to mirror.
+    pub(crate) fn add(&self, entry: &Entry<'_>) {
         let Some(target) = &self.target else {
-            return Ok(());
+            return;
         };
         let mut state = target.state.lock().expect("no panic under this lock");
         let Some(state) = state.as_mut() else {
-            return Ok(());
+            return;
         };
+        if state.broken.is_some() {
+            return;
+        }
         let separator: &[u8] = if std::mem::replace(&mut state.empty, false) {
             b""
         } else {
             b",\n"
         };
-        let written = state
-            .file
-            .write_all(separator)
-            .map_err(serde_json::Error::io);
-        written
-            .and_then(|()| serde_json::to_writer(&mut state.file, entry))
-            .with_context(|| format!("write the report {}", target.path.display()))
+        let separated = state.file.write_all(separator);
+        let written = separated.and_then(|()| Ok(serde_json::to_writer(&mut state.file, entry)?));
+        if let Err(error) = written {
+            let error = plain(error);
+            let path = target.path.display();
+            tracing::error!(
+                "cannot write the report {path} (--report): {error}; {}; the mirror goes on without it",
+                remedy(&error)
+            );
+            state.broken = Some(error);
+        }
     }
 
     /// Closes the report with its summary and gives it its name.
@@ -185,19 +197,25 @@ impl Report {
             return Ok(());
         };
         let taken = state.lock().expect("no panic under this lock").take();
-        let Some(State { mut file, .. }) = taken else {
+        let Some(State {
+            mut file, broken, ..
+        }) = taken
+        else {
             return Ok(());
         };
-        let finished = (|| {
+        let finished = broken.map_or(Ok(()), Err).and_then(|()| {
             file.write_all(b"\n],\"summary\":")?;
             serde_json::to_writer(&mut file, summary)?;
             file.write_all(b"}\n")?;
             let file = file
                 .into_inner()
                 .map_err(std::io::IntoInnerError::into_error)?;
-            file.persist(path)?;
-            anyhow::Ok(())
-        })();
-        finished.with_context(|| format!("write the report {}", path.display()))
+            file.persist(path).map_err(|refused| refused.error)?;
+            Ok(())
+        });
+        finished.map_err(plain).map_err(|error| {
+            let (path, remedy) = (path.display(), remedy(&error));
+            anyhow::anyhow!("cannot write the report {path} (--report): {error}; {remedy}")
+        })
     }
 }

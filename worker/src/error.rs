@@ -151,6 +151,10 @@ impl TransferError {
             Disposition::Denied => FailureKind::Denied,
             Disposition::Local => FailureKind::Local,
             Disposition::Permanent => FailureKind::Permanent,
+            // Nobody answered, which says nothing of the file: the next run tries it at once.
+            Disposition::Retry if matches!(self, Self::Destination(error) if error.is_unreachable()) => {
+                FailureKind::Local
+            }
             Disposition::Retry | Disposition::Throttled { .. } | Disposition::Cancelled => {
                 FailureKind::Retry
             }

@@ -208,10 +208,7 @@ impl Sink {
         let dir = spool.dir().to_path_buf();
         let file = tokio::fs::File::create(reservation.path())
             .await
-            .map_err(|source| SpoolError::Io {
-                path: dir.clone(),
-                source,
-            })?;
+            .map_err(|error| SpoolError::io(&dir, error))?;
         Ok(Self::File {
             file: BufWriter::with_capacity(WRITE_CHUNK, file),
             reservation,
@@ -227,10 +224,7 @@ impl Sink {
             }
             Self::File { file, dir, .. } => {
                 let written = file.write_all(chunk).await;
-                written.map_err(|source| SpoolError::Io {
-                    path: dir.clone(),
-                    source,
-                })
+                written.map_err(|error| SpoolError::io(dir, error))
             }
         }
     }
@@ -245,7 +239,7 @@ impl Sink {
             } => {
                 file.flush()
                     .await
-                    .map_err(|source| SpoolError::Io { path: dir, source })?;
+                    .map_err(|error| SpoolError::io(&dir, error))?;
                 Ok((Body::file(reservation.path(), size), Some(reservation)))
             }
         }

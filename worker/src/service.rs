@@ -34,6 +34,16 @@ pub enum WorkerError {
         /// The last refusal.
         last: String,
     },
+    /// One build after the other fails on this machine: a full disk would have the whole channel downloaded for nothing.
+    #[error(
+        "the last {builds} builds all failed for a reason on this machine, so the run was stopped; mend it and run the same command again; the last failure: {last}"
+    )]
+    Local {
+        /// How many.
+        builds: usize,
+        /// The last failure.
+        last: String,
+    },
 }
 
 /// How a worker runs.

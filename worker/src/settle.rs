@@ -112,15 +112,17 @@ impl Slot {
         }
     }
 
-    /// Counts a refusal by the destination; an error when it is one too many. What a channel
-    /// refuses says nothing about the login at the destination.
+    /// Counts a refusal by the destination, and a failure of this machine; an error when it is one too many.
+    /// What a channel refuses says nothing about the login at the destination.
     fn note_denial(&self, checked: &Checked, error: &TransferError) -> Result<(), WorkerError> {
-        let refused = matches!(error, TransferError::Destination(_))
-            && error.disposition() == Disposition::Denied;
-        match refused.then(|| self.denials.denied(&checked.place.repository, error)) {
-            Some(Some(enough)) => Err(enough),
-            _ => Ok(()),
-        }
+        let enough = match error.disposition() {
+            Disposition::Denied if matches!(error, TransferError::Destination(_)) => {
+                self.denials.denied(&checked.place.repository, error)
+            }
+            Disposition::Local => self.denials.local(error),
+            _ => None,
+        };
+        enough.map_or(Ok(()), Err)
     }
 
     pub(crate) async fn finish(

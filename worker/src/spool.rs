@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use mirror_runtime::local::{plain, remedy};
 use mirror_runtime::{Disposed, Disposition};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -32,13 +33,22 @@ pub enum SpoolError {
         budget: u64,
     },
     /// The folder cannot be written.
-    #[error("write to the spool folder {}: {source}", path.display())]
+    #[error("cannot write to the spool folder {}: {error}; {} (--spool)", path.display(), remedy(error))]
     Io {
         /// The folder.
         path: PathBuf,
         /// The operating system's answer.
-        source: std::io::Error,
+        error: std::io::Error,
     },
+}
+
+impl SpoolError {
+    pub(crate) fn io(path: &Path, error: std::io::Error) -> Self {
+        Self::Io {
+            path: path.to_owned(),
+            error: plain(error),
+        }
+    }
 }
 
 impl Disposed for SpoolError {
@@ -128,10 +138,7 @@ impl Spool {
         let file = tempfile::Builder::new()
             .prefix("transfer-")
             .tempfile_in(self.dir())
-            .map_err(|source| SpoolError::Io {
-                path: self.dir.to_path_buf(),
-                source,
-            })?;
+            .map_err(|error| SpoolError::io(self.dir(), error))?;
         Ok(Reservation {
             path: file.into_temp_path(),
             _units: units,
@@ -144,10 +151,7 @@ impl Spool {
 /// # Errors
 /// When the folder cannot be made or emptied.
 pub fn empty_folder(dir: &Path) -> Result<(), SpoolError> {
-    let io = |source| SpoolError::Io {
-        path: dir.to_owned(),
-        source,
-    };
+    let io = |error| SpoolError::io(dir, error);
     std::fs::create_dir_all(dir).map_err(io)?;
     for entry in std::fs::read_dir(dir).map_err(io)? {
         let entry = entry.map_err(io)?;

@@ -100,7 +100,7 @@ impl Maker<'_> {
             Err(error) => {
                 // What the archive listing cannot say well, the current one says or nobody needs.
                 if listing == Listing::Current {
-                    self.unusable(&error)?;
+                    self.unusable(&error);
                 }
                 return Ok(None);
             }
@@ -118,7 +118,7 @@ impl Maker<'_> {
                     record.file.as_str(),
                     Verdict::Unrepresentable,
                     &reason.to_string(),
-                ))?;
+                ));
             }
             return Ok(None);
         }
@@ -130,7 +130,7 @@ impl Maker<'_> {
         Ok(Some((record, stands)))
     }
 
-    fn unusable(&mut self, error: &Unusable) -> anyhow::Result<()> {
+    fn unusable(&mut self, error: &Unusable) {
         let verdict = match error {
             Unusable::Record(RecordError::NotMirrored { .. }) => {
                 self.totals.unrepresentable += 1;
@@ -147,7 +147,7 @@ impl Maker<'_> {
             &name_in(error),
             verdict,
             &error.to_string(),
-        ))
+        ));
     }
 
     fn is_listed(&self, record: &Record) -> bool {

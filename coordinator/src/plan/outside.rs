@@ -61,7 +61,7 @@ impl Outside<'_> {
                 let mut entry = Entry::new(self.subdir, name, Verdict::Held);
                 entry.bytes = Some(size);
                 entry.outside_index = Some(why);
-                self.report.add(&entry)?;
+                self.report.add(&entry);
             }
         }
         Ok(count)

@@ -176,7 +176,7 @@ impl<'a> Follow<'a> {
                         let mut entry = Entry::new(&subdir, &file.file, Verdict::Held);
                         entry.bytes = file.size;
                         entry.outside_index = outside(&yanked, file);
-                        self.run.report.add(&entry)?;
+                        self.run.report.add(&entry);
                     }
                 }
                 for (file, recorded) in files {
@@ -195,7 +195,7 @@ impl<'a> Follow<'a> {
                 if file.action == Action::Transfer {
                     let mut entry = Entry::new(&task.subdir, &file.file, Verdict::Pending);
                     entry.bytes = file.size;
-                    self.run.report.add(&entry)?;
+                    self.run.report.add(&entry);
                 }
             }
         }
@@ -216,7 +216,7 @@ impl<'a> Follow<'a> {
                 let mut entry = Entry::new(subdir, &file.file, Verdict::Done);
                 (entry.bytes, entry.sha256) = (Some(*size), Some(hex(sha256)));
                 entry.outside_index = outside;
-                report.add(&entry)?;
+                report.add(&entry);
                 summary.outside_index += u64::from(outside.is_some());
                 if file.action == Action::Transfer {
                     summary.done += 1;
@@ -233,7 +233,7 @@ impl<'a> Follow<'a> {
                 let mut entry =
                     Entry::left_out(subdir, &file.file, verdict, failure.cause.as_str());
                 (entry.attempts, entry.bytes) = (Some(failure.attempts), file.size);
-                report.add(&entry)?;
+                report.add(&entry);
                 if file.action == Action::Check {
                     summary.not_held += 1;
                 } else {

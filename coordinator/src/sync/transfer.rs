@@ -39,7 +39,7 @@ impl Sync<'_> {
                     if fate == Fate::Keep && listing == Listing::Archive {
                         entry.outside_index = Some(OutsideIndex::Yanked);
                     }
-                    report.add(&entry)?;
+                    report.add(&entry);
                 }
             }
             anyhow::Ok(())

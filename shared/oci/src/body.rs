@@ -1,6 +1,6 @@
 //! A blob's bytes, reopened for every attempt: in memory when small, a spooled file when large.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -45,6 +45,15 @@ impl Body {
             path: Arc::new(path.into()),
             offset: 0,
             len,
+        }
+    }
+
+    /// The file the bytes are in, if they are in one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Memory(_) => None,
+            Self::File { path, .. } => Some(path),
         }
     }
 

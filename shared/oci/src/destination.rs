@@ -1,7 +1,7 @@
 //! Where a mirror is written to: a registry or a folder, with the same operations.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::ReaderStream;
 
 use crate::folder::{Folder, FolderError, Put};
+use crate::local::{plain, remedy};
 use crate::manifest::Descriptor;
 use crate::registry::{Registry, RegistryError, few_tries};
 use crate::{BlobStream, Body, Digest, Presence, Pushed, StoredManifest, layout, manifest};
@@ -34,7 +35,7 @@ pub enum DestinationError {
     /// In a folder.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// A blob that is not what its digest says, or could not be stored here.
+    /// A blob that did not come, or is not what its digest says.
     #[error("read blob {digest} of {repository}: {problem}")]
     Blob {
         /// The repository, without host.
@@ -43,8 +44,18 @@ pub enum DestinationError {
         digest: Digest,
         /// What is wrong.
         problem: String,
-        /// Whether this machine is to blame.
-        local: bool,
+    },
+    /// A blob for which this machine has no room.
+    #[error("cannot keep blob {digest} of {repository} in `{}`: {error}; {} (--spool)", dir.display(), remedy(error))]
+    Spool {
+        /// The repository, without host.
+        repository: String,
+        /// The blob.
+        digest: Digest,
+        /// Where it was to be kept.
+        dir: PathBuf,
+        /// What the operating system said.
+        error: io::Error,
     },
     /// A blob larger than anything that is read from there.
     #[error(
@@ -69,8 +80,15 @@ impl DestinationError {
         match self {
             Self::Registry(error) => error.is_blob_unknown(),
             Self::Folder(error) => error.is_blob_unknown(),
-            Self::Blob { .. } | Self::TooLarge { .. } => false,
+            Self::Blob { .. } | Self::Spool { .. } | Self::TooLarge { .. } => false,
         }
+    }
+
+    /// Whether the registry cannot even be connected to (refused, no such name, certificate): what is asked of it next
+    /// will end so too. Never of a folder, nor of a connection that broke.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Registry(error) if error.is_unreachable())
     }
 
     /// Whether a login would help.
@@ -85,8 +103,8 @@ impl Disposed for DestinationError {
         match self {
             Self::Registry(error) => error.disposition(),
             Self::Folder(error) => error.disposition(),
-            Self::Blob { local: true, .. } => Disposition::Local,
-            Self::Blob { local: false, .. } => Disposition::Retry,
+            Self::Spool { .. } => Disposition::Local,
+            Self::Blob { .. } => Disposition::Retry,
             Self::TooLarge { .. } => Disposition::Permanent,
         }
     }
@@ -257,13 +275,17 @@ impl Destination {
         blob: &Descriptor,
         dir: &Path,
     ) -> Result<tempfile::NamedTempFile> {
-        let failed = |problem: String, local| DestinationError::Blob {
+        let failed = |problem: String| DestinationError::Blob {
             repository: repository.to_owned(),
             digest: blob.digest,
             problem,
-            local,
         };
-        let local = |error: io::Error| failed(error.to_string(), true);
+        let local = |error: io::Error| DestinationError::Spool {
+            repository: repository.to_owned(),
+            digest: blob.digest,
+            dir: dir.to_owned(),
+            error: plain(error),
+        };
         let mut bytes = self.read_blob(repository, &blob.digest).await?;
         let target = tempfile::NamedTempFile::new_in(dir).map_err(local)?;
         let mut file = tokio::fs::File::create(target.path())
@@ -273,20 +295,17 @@ impl Destination {
         let mut size = 0;
         loop {
             let next = tokio::time::timeout(SILENCE, bytes.next()).await;
-            let silent = |_| failed(format!("no byte came for {} s", SILENCE.as_secs()), false);
+            let silent = |_| failed(format!("no byte came for {} s", SILENCE.as_secs()));
             let Some(chunk) = next.map_err(silent)? else {
                 break;
             };
-            let chunk = chunk.map_err(|error| failed(error.to_string(), false))?;
+            let chunk = chunk.map_err(|error| failed(error.to_string()))?;
             size += chunk.len() as u64;
             if size > blob.size {
-                return Err(failed(
-                    format!(
-                        "it is longer than the {} bytes its manifest says",
-                        blob.size
-                    ),
-                    false,
-                ));
+                return Err(failed(format!(
+                    "it is longer than the {} bytes its manifest says",
+                    blob.size
+                )));
             }
             sha256.update(&chunk);
             file.write_all(&chunk).await.map_err(local)?;
@@ -294,10 +313,7 @@ impl Destination {
         file.flush().await.map_err(local)?;
         let got = Digest::from_sha256(sha256.finalize().into());
         if got != blob.digest || size != blob.size {
-            return Err(failed(
-                format!("{size} bytes with digest {got} came"),
-                false,
-            ));
+            return Err(failed(format!("{size} bytes with digest {got} came")));
         }
         Ok(target)
     }
@@ -313,7 +329,6 @@ impl Destination {
                     repository: repository.to_owned(),
                     digest: *digest,
                     problem: "it is not there".to_owned(),
-                    local: false,
                 }),
             },
         }

@@ -8,6 +8,7 @@ pub mod destination;
 pub mod digest;
 pub mod folder;
 pub mod layout;
+mod local;
 pub mod manifest;
 pub mod package;
 pub mod registry;

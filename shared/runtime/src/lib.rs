@@ -7,6 +7,7 @@ pub mod clock;
 pub mod disposition;
 pub mod fail_point;
 pub mod host_budget;
+pub mod local;
 pub mod patience;
 pub mod redact;
 pub mod shutdown;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use mirror_runtime::disposition::{Disposed, Disposition};
+use mirror_runtime::local::{plain, remedy};
 use mirror_runtime::{clock, redact};
 use url::Url;
 
@@ -145,15 +146,23 @@ pub enum SourceError {
         /// What is wrong with it.
         why: String,
     },
+    /// This process has as many files and connections open as it may.
+    #[error(
+        "{url}: too many files and connections are open; raise the limit of open files (`ulimit -n`) or use fewer --workers"
+    )]
+    OutOfDescriptors {
+        /// What was asked for.
+        url: String,
+    },
     /// A file operation on this machine failed.
-    #[error("cannot {action} {}: {source}; check free space and permissions there", path.display())]
+    #[error("cannot {action} {}: {error}; {}", path.display(), remedy(error))]
     Local {
         /// A verb: `read`, `write`.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
         /// What the operating system said.
-        source: io::Error,
+        error: io::Error,
     },
 }
 
@@ -178,11 +187,11 @@ impl SourceError {
         }
     }
 
-    pub(super) fn local(action: &'static str, path: &Path, source: io::Error) -> Self {
+    pub(super) fn local(action: &'static str, path: &Path, error: io::Error) -> Self {
         Self::Local {
             action,
             path: path.to_owned(),
-            source,
+            error: plain(error),
         }
     }
 }
@@ -204,7 +213,7 @@ impl Disposed for SourceError {
             | Self::NotAnIndex { .. }
             | Self::TooLarge { .. }
             | Self::Address { .. } => Disposition::Permanent,
-            Self::Local { .. } => Disposition::Local,
+            Self::OutOfDescriptors { .. } | Self::Local { .. } => Disposition::Local,
         }
     }
 }

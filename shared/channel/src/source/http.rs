@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use futures::{StreamExt, TryStreamExt};
 use mirror_runtime::host_budget::{HostBudget, RequestKind};
+use mirror_runtime::local::is_out_of_descriptors;
 use mirror_runtime::redact;
 use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
@@ -164,6 +165,9 @@ fn transport(url: &Url, options: &FetchOptions, error: reqwest::Error) -> Source
     let error = error.without_url();
     let why = causes(&error);
     let shown = redact::url(url);
+    if is_out_of_descriptors(&error) {
+        return SourceError::OutOfDescriptors { url: shown };
+    }
     if error.is_redirect() || error.is_builder() {
         SourceError::Redirects { url: shown, why }
     } else if error.is_connect() {

@@ -195,6 +195,8 @@ pub async fn the_state_of_a_subdir_is_kept(ledger: Arc<dyn Ledger>) {
         validator: Some("{\"etag\": \"x\"}".to_owned()),
         fingerprint: "all".to_owned(),
         complete: true,
+        failures: 7,
+        bad_records: 2,
         retry_due_ms: Some(5),
         published_ms: Some(4),
     };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use mirror_runtime::{Disposed, Disposition};
 
 use crate::digest::Digest;
+use crate::local::{plain, remedy};
 
 /// An operation on a folder of image layouts that failed. Cheap to clone: one failed commit is
 /// told to everyone who waits for it.
@@ -121,7 +122,7 @@ impl FolderError {
         move |error| Self::Io {
             action,
             path: path.to_owned(),
-            error: Arc::new(error),
+            error: Arc::new(plain(error)),
         }
     }
 }
@@ -138,28 +139,6 @@ impl Disposed for FolderError {
             Self::MissingBlob { .. } | Self::WrongContent { .. } => Disposition::Retry,
             Self::Interrupted => Disposition::Cancelled,
         }
-    }
-}
-
-/// What a person can do about a refusal of the file system.
-fn remedy(error: &io::Error) -> &'static str {
-    use io::ErrorKind;
-    const EMFILE: i32 = rustix::io::Errno::MFILE.raw_os_error();
-    if error.raw_os_error() == Some(EMFILE) {
-        return "raise the limit of open files (`ulimit -n`)";
-    }
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            "make room on that disk or choose another folder"
-        }
-        ErrorKind::ReadOnlyFilesystem => "mount it writable or choose another folder",
-        ErrorKind::PermissionDenied => "give this user access to it or choose another folder",
-        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
-            "a file stands where a folder is needed: move it away or choose another folder"
-        }
-        ErrorKind::NotFound => "see that the path is spelled right and the disk is mounted",
-        ErrorKind::Unsupported => "choose a folder on a local file system",
-        _ => "see that the disk is well and mounted",
     }
 }
 

@@ -7,7 +7,8 @@ use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
-use super::error::{RegistryError, causes};
+use super::error::RegistryError;
+use super::reach::no_answer;
 use super::throttle;
 
 /// How much of an error body is read, in bytes.
@@ -97,6 +98,7 @@ impl ErrorAnswer {
             status: self.status,
             code: self.code,
             message: self.message,
+            blob: None,
         }
     }
 }
@@ -114,20 +116,16 @@ impl ReadError {
         host: &str,
         repository: &str,
     ) -> RegistryError {
-        let (host, repository) = (host.to_owned(), repository.to_owned());
         match self {
             Self::TooLarge(limit) => RegistryError::TooLarge {
                 action,
-                host,
-                repository,
+                host: host.to_owned(),
+                repository: repository.to_owned(),
                 limit,
             },
-            Self::Broken(error) => RegistryError::Unreachable {
-                action,
-                host,
-                repository,
-                cause: causes(error),
-            },
+            Self::Broken(error) => {
+                RegistryError::unanswered(action, host, repository, no_answer(error))
+            }
         }
     }
 }

@@ -11,7 +11,8 @@ use url::Url;
 
 use super::Registry;
 use super::auth::Access;
-use super::error::{RegistryError, causes};
+use super::error::RegistryError;
+use super::reach::causes;
 use super::send::Request;
 use crate::body::Body;
 use crate::digest::Digest;
@@ -19,6 +20,8 @@ use crate::{Presence, Pushed};
 
 const OCTETS: &str = "application/octet-stream";
 
+/// The POST that begins an upload session, in errors.
+pub(super) const START: &str = "start an upload";
 /// The PUT that ends an upload session, in errors.
 pub(super) const UPLOAD: &str = "upload a blob";
 
@@ -137,14 +140,13 @@ impl Registry {
         repository: &str,
         query: &[(&str, &str)],
     ) -> Result<Session, RegistryError> {
-        const ACTION: &str = "start an upload";
         let mut url = self.url(&format!("{repository}/blobs/uploads/"));
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
         let response = self
             .send(Request::new(
-                ACTION,
+                START,
                 Method::POST,
                 url,
                 repository,
@@ -153,8 +155,8 @@ impl Registry {
             .await?;
         match response.status() {
             StatusCode::CREATED if !query.is_empty() => Ok(Session::Done),
-            StatusCode::ACCEPTED => Ok(Session::At(self.location(ACTION, repository, &response)?)),
-            _ => Err(self.answered(ACTION, repository, response).await),
+            StatusCode::ACCEPTED => Ok(Session::At(self.location(START, repository, &response)?)),
+            _ => Err(self.answered(START, repository, response).await),
         }
     }
 
@@ -173,10 +175,11 @@ impl Registry {
             .append_pair("digest", &digest.to_string());
         let request = Request::new(UPLOAD, Method::PUT, url, repository, Access::Push)
             .with_body(OCTETS, body);
-        let response = self.send(request).await?;
+        let about = |error: RegistryError| error.about_blob(digest, body.len());
+        let response = self.send(request).await.map_err(about)?;
         match response.status() {
             StatusCode::CREATED | StatusCode::NO_CONTENT | StatusCode::OK => Ok(()),
-            _ => Err(self.answered(UPLOAD, repository, response).await),
+            _ => Err(about(self.answered(UPLOAD, repository, response).await)),
         }
     }
 
@@ -224,9 +227,9 @@ impl Registry {
             return Err(self.answered(ACTION, repository, response).await);
         }
         let bytes = response.bytes_stream();
-        Ok(Box::pin(
-            bytes.map_err(|error| std::io::Error::other(causes(error))),
-        ))
+        Ok(Box::pin(bytes.map_err(|error| {
+            std::io::Error::other(causes(&error.without_url()))
+        })))
     }
 }
 

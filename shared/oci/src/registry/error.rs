@@ -1,18 +1,23 @@
 //! What can go wrong at a registry, and what is done about it.
 
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use mirror_runtime::{Disposed, Disposition};
 use reqwest::StatusCode;
 
 use super::blobs::UPLOAD;
+use super::reach::{NoAnswer, Reach};
+use super::remedy::remedy;
+use crate::digest::Digest;
+use crate::local::remedy as local_remedy;
 use crate::manifest::NotAManifest;
 
 /// A failed exchange with a registry. The text names what was tried, where, and what came back.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// No answer: refused, reset, timed out, broken off.
-    #[error("{action} at {host}/{repository}: {cause}")]
+    #[error("{action} at {host}/{repository}: {cause}{}", reach.remedy())]
     Unreachable {
         /// What was tried.
         action: &'static str,
@@ -20,14 +25,17 @@ pub enum RegistryError {
         host: String,
         /// The repository, without host.
         repository: String,
+        /// How far the request came.
+        reach: Reach,
         /// The chain of causes, without URLs.
         cause: String,
     },
     /// An answer that is not the one asked for.
     #[error(
-        "{action} at {host}/{repository}: answered {status}{}{}",
+        "{action} at {host}/{repository}: answered {status}{}{}{}",
         answer(code, message),
-        remedy(*status)
+        sent(blob),
+        remedy(action, *status, code, message)
     )]
     Answered {
         /// What was tried.
@@ -42,6 +50,8 @@ pub enum RegistryError {
         code: String,
         /// The registry's own words, cut at 300 characters.
         message: String,
+        /// The blob that was sent and its size in bytes, if it was one.
+        blob: Option<Box<(Digest, u64)>>,
     },
     /// The registry asked for patience longer or more often than one request waits.
     #[error("{action} at {host}: the registry asks for patience{}", answer(&String::new(), message))]
@@ -99,13 +109,27 @@ pub enum RegistryError {
         /// What is wrong.
         source: NotAManifest,
     },
-    /// A file on this machine could not be read or written.
-    #[error("{action}: {source}")]
+    /// A file on this machine could not be read.
+    #[error("cannot {action} `{}`: {error}; {}", path.display(), local_remedy(error))]
     Local {
         /// What was tried.
         action: &'static str,
+        /// On what.
+        path: PathBuf,
         /// The operating system's answer.
-        source: std::io::Error,
+        error: std::io::Error,
+    },
+    /// This process has as many files and connections open as it may.
+    #[error(
+        "{action} at {host}/{repository}: too many files and connections are open; raise the limit (`ulimit -n`) or use fewer --workers"
+    )]
+    OutOfDescriptors {
+        /// What was tried.
+        action: &'static str,
+        /// The registry.
+        host: String,
+        /// The repository, without host.
+        repository: String,
     },
 }
 
@@ -114,6 +138,45 @@ impl RegistryError {
     #[must_use]
     pub fn is_blob_unknown(&self) -> bool {
         matches!(self, Self::Answered { code, .. } if code == "MANIFEST_BLOB_UNKNOWN" || code == "BLOB_UNKNOWN")
+    }
+
+    /// Whether there was not even a connection: nothing listens there, the name leads nowhere, or its certificate is
+    /// not trusted. A connection that broke is none of these.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unreachable { reach, .. } if reach.is_unreachable())
+    }
+
+    /// The error of a request that got no whole answer.
+    pub(super) fn unanswered(
+        action: &'static str,
+        host: &str,
+        repository: &str,
+        why: NoAnswer,
+    ) -> Self {
+        let (host, repository) = (host.to_owned(), repository.to_owned());
+        match why {
+            NoAnswer::OutOfDescriptors => Self::OutOfDescriptors {
+                action,
+                host,
+                repository,
+            },
+            NoAnswer::At(reach, cause) => Self::Unreachable {
+                action,
+                host,
+                repository,
+                reach,
+                cause,
+            },
+        }
+    }
+
+    /// The same, naming the blob that was sent.
+    pub(super) fn about_blob(mut self, digest: &Digest, len: u64) -> Self {
+        if let Self::Answered { blob, .. } = &mut self {
+            *blob = Some(Box::new((*digest, len)));
+        }
+        self
     }
 }
 
@@ -124,7 +187,7 @@ impl Disposed for RegistryError {
             Self::Throttled { until, .. } => Disposition::Throttled { until: *until },
             Self::LoginNeeded { .. } => Disposition::Denied,
             Self::Manifest { .. } | Self::TooLarge { .. } => Disposition::Permanent,
-            Self::Local { .. } => Disposition::Local,
+            Self::Local { .. } | Self::OutOfDescriptors { .. } => Disposition::Local,
             Self::Answered {
                 action,
                 status,
@@ -156,34 +219,10 @@ impl Disposed for RegistryError {
     }
 }
 
-/// The error a reqwest failure is, with its chain of causes and without URLs (upload sessions and
-/// signed downloads carry secrets there).
-pub(super) fn causes(error: reqwest::Error) -> String {
-    let connecting = error.is_connect();
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    if text.contains("InvalidContentType") {
-        text.push_str("; it seems to speak plain http: write http:// before its address");
-    } else if connecting {
-        text.push_str("; check the address, and that the registry runs");
-    }
-    text
-}
-
-fn remedy(status: StatusCode) -> &'static str {
-    match status {
-        StatusCode::UNAUTHORIZED => "; check ORAS_USER and ORAS_PASS",
-        StatusCode::FORBIDDEN => "; check whether ORAS_USER may push there",
-        _ => "",
+fn sent(blob: &Option<Box<(Digest, u64)>>) -> String {
+    match blob.as_deref() {
+        Some((digest, len)) => format!("; sent was {digest} of {len} bytes"),
+        None => String::new(),
     }
 }
 

@@ -21,6 +21,8 @@ use crate::layout;
 use crate::manifest::MAX_MANIFEST;
 
 const LIST_TAGS: &str = "list tags";
+/// The PUT of a manifest, in errors.
+pub(super) const PUT_MANIFEST: &str = "put a manifest";
 
 /// Pages of tags that are followed; with 1,000 a page far beyond what one package has.
 const MAX_TAG_PAGES: usize = 1_000;
@@ -107,14 +109,13 @@ impl Registry {
         tag: &str,
         bytes: &Bytes,
     ) -> Result<Digest, RegistryError> {
-        const ACTION: &str = "put a manifest";
         let url = self.url(&format!("{repository}/manifests/{tag}"));
         let body = Body::Memory(bytes.clone());
-        let request = Request::new(ACTION, Method::PUT, url, repository, Access::Push)
+        let request = Request::new(PUT_MANIFEST, Method::PUT, url, repository, Access::Push)
             .with_body(layout::MANIFEST, &body);
         let response = self.send(request).await?;
         if !response.status().is_success() {
-            return Err(self.answered(ACTION, repository, response).await);
+            return Err(self.answered(PUT_MANIFEST, repository, response).await);
         }
         let ours = Digest::of(bytes);
         let theirs = response
@@ -124,8 +125,11 @@ impl Registry {
         match theirs {
             // Not every registry says it (ECR's answer is bare).
             Some(theirs) if theirs != ours.to_string() => {
-                let problem = format!("sent {ours}, the registry says it stored {theirs:.100}");
-                Err(self.protocol(ACTION, repository, &problem))
+                let problem = format!(
+                    "sent {ours}, the registry says it stored {theirs:.100}; it does not count as mirrored; \
+                     see whether something on the way changes what is sent, or what the registry's log says"
+                );
+                Err(self.protocol(PUT_MANIFEST, repository, &problem))
             }
             _ => Ok(ours),
         }

@@ -12,6 +12,8 @@ mod challenge;
 mod config;
 mod error;
 mod manifests;
+mod reach;
+mod remedy;
 mod send;
 mod throttle;
 
@@ -19,6 +21,7 @@ pub use address::{Address, AddressError, RegistryAddress};
 pub use auth::Credentials;
 pub(crate) use blobs::few_tries;
 pub use error::RegistryError;
+pub use reach::Reach;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! One request to the registry: budgeted, logged in, parked and sent again when asked for patience.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use mirror_runtime::{HostBudget, RequestKind, clock};
@@ -12,9 +13,11 @@ use super::Registry;
 use super::answer::ErrorAnswer;
 use super::auth::{Access, Authorization};
 use super::challenge::challenges;
-use super::error::{RegistryError, causes};
+use super::error::RegistryError;
+use super::reach::{NoAnswer, Reach, no_answer};
 use crate::body::Body;
 use crate::layout;
+use crate::local::plain;
 
 /// How often one request is sent again after the registry asked for patience.
 const MAX_PATIENCE: u32 = 5;
@@ -187,9 +190,10 @@ impl Registry {
         builder = match request.body {
             Some(Body::Memory(bytes)) => builder.body(bytes.clone()),
             Some(body) => {
-                let source = body.open().await.map_err(|source| RegistryError::Local {
-                    action: "read the spooled file to upload",
-                    source,
+                let source = body.open().await.map_err(|error| RegistryError::Local {
+                    action: "read the spooled file",
+                    path: body.path().map(Path::to_owned).unwrap_or_default(),
+                    error: plain(error),
                 })?;
                 let stream = ReaderStream::with_capacity(source, SEND_CHUNK);
                 builder
@@ -200,17 +204,16 @@ impl Registry {
             None if request.method == Method::POST => builder.header(CONTENT_LENGTH, 0),
             None => builder,
         };
-        let unreachable = |cause| RegistryError::Unreachable {
-            action: request.action,
-            host: self.host.clone(),
-            repository: request.repository.to_owned(),
-            cause,
-        };
+        let unanswered =
+            |why| RegistryError::unanswered(request.action, &self.host, request.repository, why);
         // Of a streamed answer this limits the wait for its head.
         let sent = tokio::time::timeout(request.timeout(), authorization.apply(builder).send());
         match sent.await {
-            Ok(sent) => sent.map_err(|error| unreachable(causes(error))),
-            Err(_) => Err(unreachable("no answer in time".to_owned())),
+            Ok(sent) => sent.map_err(|error| unanswered(no_answer(error))),
+            Err(_) => {
+                let text = "no answer in time".to_owned();
+                Err(unanswered(NoAnswer::At(Reach::BrokeOff, text)))
+            }
         }
     }
 }

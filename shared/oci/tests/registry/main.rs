@@ -9,4 +9,5 @@ mod fetch;
 mod login;
 mod manifests;
 mod patience;
+mod refusals;
 mod support;

@@ -11,6 +11,7 @@ mod packages_support;
 mod patience;
 mod refusals;
 mod registry_answers;
+mod registry_latest;
 mod registry_reach;
 mod repodata;
 mod repodata_forms;

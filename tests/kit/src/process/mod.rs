@@ -15,6 +15,7 @@
 mod binary;
 mod disks;
 mod finished;
+mod home;
 mod running;
 
 #[cfg(test)]
@@ -24,15 +25,14 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio::process::Command;
 
 pub use self::binary::binary;
 pub use self::disks::Disks;
 pub use self::finished::Finished;
+pub use self::home::Home;
 pub use self::running::Running;
 
 /// The variable that sets fail points in builds that have them:
@@ -41,36 +41,6 @@ const FAIL_POINTS: &str = "CONDA_OCI_FAIL_POINTS";
 
 /// How long a run may take unless it says otherwise.
 const DEADLINE: Duration = Duration::from_secs(120);
-
-/// A home directory of its own, shared by the runs of one test: what one run
-/// leaves behind (ledger, caches), the next one finds. Clones are the same
-/// directory; it goes with the last of them.
-#[derive(Clone, Debug)]
-pub struct Home(Arc<TempDir>);
-
-impl Home {
-    /// An empty home.
-    ///
-    /// # Panics
-    /// If no temporary folder is to be had.
-    #[must_use]
-    pub fn new() -> Self {
-        let home = tempfile::Builder::new().prefix("home-").tempdir();
-        Self(Arc::new(home.expect("a temporary folder")))
-    }
-
-    /// Where it is.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl Default for Home {
-    fn default() -> Self {
-        Self::new()
-    }
-}
 
 /// A run to be: program, arguments, environment, fail points, deadline.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! The launcher against the real server.
 #![allow(clippy::unwrap_used)]
 
-use super::{DockerRegistry, DockerRegistryOptions, RealRegistry, program, skopeo};
-use crate::fake_registry::sha256_digest;
+use super::{DockerRegistry, DockerRegistryOptions, Door, RealRegistry, program, skopeo};
+use crate::fake_registry::{FakeRegistry, Kind, When, sha256_digest};
 use crate::judge::Judge;
 use crate::tls::TestCa;
 
@@ -134,4 +134,27 @@ async fn skopeo_reads_an_image_layout() {
 fn a_missing_program_names_the_way_to_get_it() {
     let missing = program("no-such-registry").unwrap_err().to_string();
     assert!(missing.contains("./tests/run"), "{missing}");
+}
+
+#[tokio::test]
+async fn a_shut_door_throws_out_who_is_inside_refuses_who_knocks_and_opens_again() {
+    let server = FakeRegistry::start();
+    let mut door = Door::open_before(server.addr()).unwrap();
+    let url = format!("http://{}/v2/", door.addr());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let knock = || client.get(&url).send();
+    assert!(knock().await.unwrap().status().is_success());
+
+    let hold = server.hold(When::kind(Kind::Ping).nth(1));
+    let inside = tokio::spawn(knock());
+    hold.held().await;
+    door.shut().await.unwrap();
+    let thrown_out = inside.await.unwrap().unwrap_err();
+    assert!(!thrown_out.is_connect(), "{thrown_out:?}");
+    let refused = knock().await.unwrap_err();
+    assert!(refused.is_connect(), "{refused:?}");
+
+    hold.release();
+    door.open().unwrap();
+    assert!(knock().await.unwrap().status().is_success());
 }

@@ -11,7 +11,8 @@ use url::Url;
 
 use super::{Access, Auth};
 use crate::registry::answer::{ErrorAnswer, read_limited};
-use crate::registry::error::{RegistryError, causes};
+use crate::registry::error::RegistryError;
+use crate::registry::reach::no_answer;
 use crate::registry::send::{Pleas, host_of};
 
 /// What a token without `expires_in` lasts, and every token at the least (distribution's token
@@ -116,15 +117,11 @@ impl Auth {
             }
             self.budget.admit(&realm_host, RequestKind::Read).await;
             let asked = Instant::now();
-            let answer = request
-                .send()
-                .await
-                .map_err(|error| RegistryError::Unreachable {
-                    action: ACTION,
-                    host: self.host.clone(),
-                    repository: repository.to_owned(),
-                    cause: causes(error),
-                })?;
+            let answer = request.send().await.map_err(|error| {
+                // Tokens may be had at another host than packages.
+                let why = no_answer(error);
+                RegistryError::unanswered(ACTION, &realm_host, repository, why)
+            })?;
             let status = answer.status();
             tracing::debug!(
                 host = realm_host,
