@@ -90,11 +90,7 @@ async fn all(requests: Vec<Request>, screen: &Screen, voice: Voice) -> u8 {
             }
             Err(error) => {
                 // One line, the causes behind it; errors of the libraries name their remedy themselves.
-                let error = format!("{error:#}");
-                match voice.several {
-                    true => voice.error(&format!("{name}: {error}")),
-                    false => voice.error(&error),
-                }
+                voice.error_of(&name, &format!("{error:#}"));
                 COULD_NOT_RUN
             }
         };
@@ -121,14 +117,21 @@ impl Voice {
             Format::Text => {
                 let _ = writeln!(std::io::stderr(), "error: {text}");
             }
-            Format::Json => tracing::error!("{text}"),
+            Format::Json => tracing::error!(target: telemetry::ENDING, "{text}"),
+        }
+    }
+
+    fn error_of(self, name: &str, text: &str) {
+        match self.several {
+            true => self.error(&format!("{name}: {text}")),
+            false => self.error(text),
         }
     }
 
     /// The closing words of a run.
     fn close(self, name: &str, summary: &Summary, code: u8) {
         if let Some(error) = &summary.error {
-            self.error(error);
+            self.error_of(name, error);
         }
         let text = match self.json {
             true => summary.json(),
@@ -138,11 +141,27 @@ impl Voice {
         let _ = std::io::stdout().write_all(text.as_bytes());
     }
 
+    /// Closing words on standard error.
+    fn mail(self, name: &str, text: &str) {
+        if self.log == Format::Json {
+            for line in text.lines() {
+                self.error_of(name, line);
+            }
+            return;
+        }
+        let head = if self.several {
+            format!("{name}:\n")
+        } else {
+            String::new()
+        };
+        let _ = write!(std::io::stderr(), "{head}{text}");
+    }
+
     fn text(self, name: &str, summary: &Summary, code: u8) -> String {
         if self.quiet && !summary.dry_run {
             if code == SOME_FAILED {
                 // What cron mails: quiet is about success.
-                let _ = write!(std::io::stderr(), "{}", summary.text());
+                self.mail(name, &summary.text());
             }
             return String::new();
         }

@@ -99,8 +99,13 @@ pub(crate) async fn sync(run: &Run, synced: &Synced) {
     if measured.check_limits(run) {
         each(run, Purpose::Mirror, synced).await;
     } else {
-        let mut state = synced.state.lock().expect("no panic under this lock");
-        *state = measured.finish();
+        let ended = measured.finish();
+        for subdir in &ended.subdirs {
+            if let Some(error) = &subdir.error {
+                tracing::error!("subdir {}: {error}", subdir.subdir);
+            }
+        }
+        *synced.state.lock().expect("no panic under this lock") = ended;
     }
 }
 
@@ -139,7 +144,9 @@ async fn one(run: &Run, name: &str, purpose: Purpose, synced: &Synced) {
             let error = error.map_or_else(|error| error, Into::into);
             let text = format!("{error:#}");
             // Those at work beside it meet the same wall; once is enough to say so.
-            if !is_unreachable(&error) || synced.unreachable() {
+            let is_news = !is_unreachable(&error) || synced.unreachable();
+            // What is only measured is met again, or said with the plan.
+            if is_news && purpose == Purpose::Mirror {
                 tracing::error!("subdir {name}: {text}");
             }
             let summary = SubdirSummary {

@@ -49,6 +49,11 @@ fn mirrors(text: &str, folder: &Path, only: &[String]) -> anyhow::Result<Vec<Mir
         "`channel`, `as` and `name` belong into a [[mirror]], not into [defaults]"
     );
     anyhow::ensure!(
+        defaults.report.is_none() || mirror.len() < 2,
+        "`report` in [defaults] is one file for several mirrors, and the last one would be left of them; give each \
+         [[mirror]] its own"
+    );
+    anyhow::ensure!(
         !mirror.is_empty(),
         "it has no [[mirror]]; each one needs at least a channel and a registry"
     );

@@ -42,6 +42,9 @@ impl CompletionsArgs {
     pub(crate) fn write(&self, output: &mut dyn Write) -> anyhow::Result<()> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "conda-oci", &mut script);
+        if self.shell == Shell::Bash {
+            script = mended(&script);
+        }
         output.write_all(&script).context("print the completions")
     }
 }
@@ -70,14 +73,52 @@ impl ManArgs {
                 })?
             }
         };
-        let mut page = Vec::new();
-        clap_mangen::Man::new(command).render(&mut page)?;
-        output.write_all(&page).context("print the manual page")
+        output
+            .write_all(&page(command)?)
+            .context("print the manual page")
     }
 }
 
+/// The script with one spelling for each command: in names with a hyphen, clap_complete's cases and what it compares with
+/// them differ (clap issue 6421), and nothing is completed after the command. A mended clap_complete has nothing to replace.
+fn mended(script: &[u8]) -> Vec<u8> {
+    let script = String::from_utf8_lossy(script);
+    script
+        .replace("conda__subcmd__oci", "conda__oci")
+        .into_bytes()
+}
+
 fn write_all(command: clap::Command, dir: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(dir)
-        .and_then(|()| clap_mangen::generate_to(command, dir))
-        .with_context(|| format!("write the manual pages into {} (--dir)", dir.display()))
+    let context = || format!("write the manual pages into {} (--dir)", dir.display());
+    std::fs::create_dir_all(dir).with_context(context)?;
+    let commands: Vec<_> = command.get_subcommands().cloned().collect();
+    for command in commands.into_iter().chain([command]) {
+        let name = command.get_display_name().unwrap_or(command.get_name());
+        let path = dir.join(format!("{name}.1"));
+        std::fs::write(path, page(command)?).with_context(context)?;
+    }
+    Ok(())
+}
+
+/// A page whose examples keep their lines, so that they can be copied.
+fn page(command: clap::Command) -> anyhow::Result<Vec<u8>> {
+    let source = format!("conda-oci {}", env!("CARGO_PKG_VERSION"));
+    let has_commands = command.has_subcommands();
+    let man = clap_mangen::Man::new(command).source(source);
+    let (mut page, mut examples) = (Vec::new(), Vec::new());
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    if has_commands {
+        man.render_subcommands_section(&mut page)?;
+    }
+    man.render_extra_section(&mut examples)?;
+    let examples = String::from_utf8_lossy(&examples);
+    let examples = examples.replacen(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n.nf\n", 1);
+    page.extend_from_slice(examples.as_bytes());
+    page.extend_from_slice(b".fi\n");
+    man.render_version_section(&mut page)?;
+    Ok(page)
 }

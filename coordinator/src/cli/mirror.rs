@@ -120,6 +120,7 @@ pub(crate) struct MirrorArgs {
 
     /// Only what was built since a date (2026-01-31) or within an age (30d, 2w, 1y)
     #[arg(long, value_name = "DATE|AGE", help_heading = "What to mirror")]
+    #[serde(deserialize_with = "text_or_date")]
     pub newer_than: Option<String>,
 
     /// Only files of at most this size
@@ -263,10 +264,24 @@ impl MirrorArgs {
     }
 }
 
+/// `newer-than = 2026-01-31` is a date of TOML's own.
+fn text_or_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a date, or an age such as \"30d\"")]
+    enum Given {
+        Text(String),
+        Date(toml::value::Datetime),
+    }
+    Ok(Some(match Given::deserialize(deserializer)? {
+        Given::Text(text) => text,
+        Given::Date(date) => date.to_string(),
+    }))
+}
+
 /// `subdir = "noarch"` and `subdir = ["linux-64", "noarch"]` are both understood.
 fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a text, or a list of texts")]
+    #[serde(untagged, expecting = "expected a text, or a list of texts")]
     enum Given {
         One(String),
         Many(Vec<String>),

@@ -22,6 +22,8 @@ pub(crate) struct RunArgs {
         long,
         value_name = "NAME",
         requires = "config",
+        // Beside a channel clap does not ask for the file.
+        conflicts_with = "channel",
         help_heading = "What to mirror"
     )]
     pub only: Vec<String>,

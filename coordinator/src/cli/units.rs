@@ -80,7 +80,10 @@ impl<'de> Deserialize<'de> for Span {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a size such as \"500MB\", or a number of bytes")]
+#[serde(
+    untagged,
+    expecting = "expected a size such as \"500MB\", or a number of bytes"
+)]
 enum Written {
     Number(u64),
     Text(String),

@@ -37,6 +37,8 @@ pub(crate) struct Inputs<'a> {
     /// Whether there is no published index yet.
     pub is_first: bool,
     pub limits: Limits,
+    /// Whether what cannot be used is said: not where another plan of the same index will say it.
+    pub says: bool,
 }
 
 /// Makes the plan of one subdir; what it leaves out for good goes to `report`.
@@ -57,6 +59,7 @@ pub(crate) async fn make(
         totals: Totals::default(),
         base_url: None,
         removed: Vec::new(),
+        unselected: HashSet::new(),
         newest: newest(inputs).await?.map(Arc::new),
     };
     maker.read(inputs.current, Listing::Current).await?;
@@ -69,6 +72,7 @@ pub(crate) async fn make(
         names,
         base_url,
         removed,
+        unselected,
         ..
     } = maker;
     let grouped = tokio::task::spawn_blocking(|| group(refs)).await?;
@@ -82,7 +86,7 @@ pub(crate) async fn make(
         ledger,
         report,
     };
-    totals.outside += outside.removed(removed, &grouped).await?;
+    totals.outside += outside.removed(removed, &grouped, &unselected).await?;
     let open = |path: &Path| {
         File::open(path).with_context(|| format!("open the index at {}", path.display()))
     };

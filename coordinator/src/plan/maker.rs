@@ -1,6 +1,6 @@
 //! Goes through the records of both listings and decides on each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,6 +29,8 @@ pub(super) struct Maker<'a> {
     pub totals: Totals,
     pub base_url: Option<String>,
     pub removed: Vec<FileName>,
+    /// Hashes ([`hash_of`]) of the file names that a listing names and the run does not select, some 16 bytes each.
+    pub unselected: HashSet<u64>,
     pub newest: Option<Arc<Newest>>,
 }
 
@@ -42,9 +44,7 @@ impl Maker<'_> {
         while let Some(batch) = rows.next().await {
             let batch = batch?;
             let (mut candidates, mut names) = (Vec::new(), Vec::new());
-            if listing == Listing::Current {
-                self.excluded(&batch).await?;
-            }
+            self.outside(&batch, listing).await?;
             for row in batch {
                 if let Some((record, stands)) = self.candidate(row, listing)? {
                     names.push(record.file.as_str().to_owned());
@@ -64,22 +64,29 @@ impl Maker<'_> {
         Ok(())
     }
 
-    /// Counts and reports what is held of the excluded.
-    async fn excluded(&mut self, batch: &[Row<Choice>]) -> anyhow::Result<()> {
-        let excluded: Vec<&Record> = batch
-            .iter()
-            .filter_map(|row| match &row.record {
-                Ok((record, Choice::Excluded)) => Some(record),
-                _ => None,
-            })
-            .collect();
+    /// Counts and reports what is held of the excluded, and of the yanked that are not selected.
+    async fn outside(&mut self, batch: &[Row<Choice>], listing: Listing) -> anyhow::Result<()> {
+        let (mut excluded, mut yanked) = (Vec::new(), Vec::new());
+        for row in batch {
+            let Ok((record, choice @ (Choice::Unselected | Choice::Excluded))) = &row.record else {
+                continue;
+            };
+            let is_new = self.unselected.insert(hash_of(record.file.as_str()));
+            match listing {
+                Listing::Current if *choice == Choice::Excluded => excluded.push(record),
+                // The archive listing names the current files as well. What a foreign index lists is in the plan.
+                Listing::Archive if is_new && !self.is_listed(record) => yanked.push(record),
+                _ => {}
+            }
+        }
         let outside = Outside {
             subdir: self.inputs.subdir,
             floor: self.inputs.floor,
             ledger: self.ledger,
             report: self.report,
         };
-        self.totals.outside += outside.excluded(&excluded).await?;
+        let count = outside.excluded(&excluded).await? + outside.yanked(&yanked).await?;
+        self.totals.outside += count;
         Ok(())
     }
 
@@ -138,7 +145,9 @@ impl Maker<'_> {
             }
             _ => {
                 self.totals.broken += 1;
-                tracing::warn!(subdir = self.inputs.subdir, %error, "record left out");
+                if self.inputs.says {
+                    tracing::warn!(subdir = self.inputs.subdir, %error, "record left out");
+                }
                 Verdict::BadRecord
             }
         };

@@ -1,5 +1,7 @@
 //! Files that the destination holds and upstream still names, but the index does not list: excluded by the user, or
-//! removed by the channel. Nothing is done about them; an operator wants to know that they are there.
+//! removed or archived by the channel. Nothing is done about them; an operator wants to know that they are there.
+
+use std::collections::HashSet;
 
 use mirror_channel::name::FileName;
 use mirror_channel::repodata::Record;
@@ -27,15 +29,23 @@ impl Outside<'_> {
         self.held(names.collect(), OutsideIndex::Excluded).await
     }
 
-    /// How many of the removed are held. Those that a listing names count there.
+    /// How many of the yanked are held that the run does not select: those it selects are in the plan.
+    pub(super) async fn yanked(&self, records: &[&Record]) -> anyhow::Result<u64> {
+        let names = records.iter().map(|record| record.file.as_str().to_owned());
+        self.held(names.collect(), OutsideIndex::Yanked).await
+    }
+
+    /// How many of the removed are held. Those that a listing names count there, selected or not.
     pub(super) async fn removed(
         &self,
         removed: Vec<FileName>,
         listed: &Grouped,
+        unselected: &HashSet<u64>,
     ) -> anyhow::Result<u64> {
         let mut names: Vec<String> = removed
             .into_iter()
             .filter(|file| !listed.contains(hash_of(file.stem()), file.archive()))
+            .filter(|file| !unselected.contains(&hash_of(file.as_str())))
             .map(|file| file.as_str().to_owned())
             .collect();
         names.sort_unstable();

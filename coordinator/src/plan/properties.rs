@@ -238,6 +238,7 @@ impl Bench {
             retry_failed,
             is_first: false,
             limits: Limits::default(),
+            says: true,
         };
         let ledger: &dyn Ledger = &self.ledger;
         make(&inputs, ledger, &Report::none()).await.unwrap()

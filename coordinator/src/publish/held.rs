@@ -14,6 +14,8 @@ use crate::plan::Rows;
 pub(super) struct Held {
     bits: Vec<u64>,
     computed: HashMap<u64, [u8; 32]>,
+    /// Records left out only because they are excluded.
+    pub(super) excluded: u64,
 }
 
 impl Held {
@@ -50,25 +52,26 @@ pub(super) async fn held(publisher: &Publisher<'_>) -> anyhow::Result<Held> {
         let usable = batch?
             .into_iter()
             .filter_map(|row| Some((row.ordinal, row.record.ok()?)));
-        let records: Vec<(u64, Record)> = usable
-            .filter(|(_, (_, excluded))| !excluded)
-            .map(|(ordinal, (record, _))| (ordinal, record))
-            .collect();
+        let records: Vec<(u64, (Record, bool))> = usable.collect();
         let names: Vec<String> = records
             .iter()
-            .map(|(_, record)| record.file.as_str().to_owned())
+            .map(|(_, (record, _))| record.file.as_str().to_owned())
             .collect();
         let recorded = publisher
             .run
             .ledger
             .get_many(publisher.subdir, &names)
             .await?;
-        for ((ordinal, record), recorded) in records.iter().zip(recorded) {
+        for ((ordinal, (record, excluded)), recorded) in records.iter().zip(recorded) {
             let Some(sha256) =
                 recorded.and_then(|recorded| done(&recorded, record, publisher.state.floor))
             else {
                 continue;
             };
+            if *excluded {
+                held.excluded += 1;
+                continue;
+            }
             held.set(*ordinal);
             if record.sha256.is_none() {
                 held.computed.insert(*ordinal, sha256);

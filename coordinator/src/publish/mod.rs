@@ -22,6 +22,7 @@ use crate::plan::Latest;
 use crate::run::Run;
 use push::index_manifest;
 pub(crate) use read::published;
+use shrink::Change;
 
 /// How often an index is made anew because somebody else published meanwhile.
 const MAX_MERGES: usize = 3;
@@ -64,7 +65,7 @@ impl Publisher<'_> {
         while merges < MAX_MERGES {
             let known = self.known_shards().await?;
             let dir = tempfile::tempdir_in(&self.run.scratch).context("make room for the index")?;
-            let files = self.build(known, dir.path()).await?;
+            let (files, excluded) = self.build(known, dir.path()).await?;
             let manifest = index_manifest(&files);
             let bytes = manifest.to_bytes();
             let digest = mirror_oci::Digest::of(&bytes);
@@ -77,7 +78,13 @@ impl Publisher<'_> {
             }
             if let Some(from) = self.published_records()
                 && !self.run.options.allow_shrink
-                && shrink::is_too_much(from, files.records)
+                && (Change {
+                    from,
+                    to: files.records,
+                    excluded,
+                    is_reselected: self.state.fingerprint != self.run.fingerprint,
+                })
+                .is_too_much()
             {
                 return Ok(Published::WouldShrink {
                     from,
@@ -119,8 +126,14 @@ impl Publisher<'_> {
         )
     }
 
-    async fn build(&self, known: HashSet<[u8; 32]>, dir: &Path) -> anyhow::Result<IndexFiles> {
+    /// The index of what is held now, and how many records are left out of it only because they are excluded.
+    async fn build(
+        &self,
+        known: HashSet<[u8; 32]>,
+        dir: &Path,
+    ) -> anyhow::Result<(IndexFiles, u64)> {
         let held = held::held(self).await?;
+        let excluded = held.excluded;
         let upstream = std::fs::File::open(self.upstream)?;
         let (subdir, dir) = (self.subdir.to_owned(), dir.to_owned());
         let built = tokio::task::spawn_blocking(move || {
@@ -133,7 +146,8 @@ impl Publisher<'_> {
                 Limits::default(),
             )
         });
-        built.await?.context("make the index to publish")
+        let files = built.await?.context("make the index to publish")?;
+        Ok((files, excluded))
     }
 
     /// The shards of the previous index, if that is one of ours: they need not be pushed again.

@@ -46,7 +46,7 @@ impl Summary {
             ),
             (
                 totals.outside_index,
-                "files are held outside the index (yanked or excluded)",
+                "files are held outside the index (yanked, removed or excluded)",
             ),
         ] {
             if count > 0 {
@@ -87,7 +87,11 @@ impl Summary {
         if self.largest_names.len() < 2 {
             return;
         }
-        let _ = writeln!(text, "\nlargest names {:>9} {:>11}", "files", "size");
+        let _ = writeln!(
+            text,
+            "\n{:<24} {:>9} {:>11}",
+            "largest names", "files", "size"
+        );
         for name in &self.largest_names {
             let bytes = size(name.bytes);
             let _ = writeln!(text, "{:<24} {:>9} {bytes:>11}", name.name, name.files);

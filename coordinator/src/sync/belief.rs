@@ -7,7 +7,7 @@ use mirror_oci::Destination;
 use mirror_oci::layout::LATEST;
 use mirror_runtime::clock;
 
-use super::Sync;
+use super::{Purpose, Sync};
 use crate::patience::patiently;
 use crate::plan::{self, Latest, Trust};
 
@@ -42,6 +42,10 @@ impl Sync<'_> {
             state.disbelieved = latest
                 .filter(|_| trust.is_foreign())
                 .map(|latest| latest.digest.to_string());
+        }
+        if trust == Trust::Emptied && self.purpose == Purpose::Measure {
+            // Whether it is empty or only hides from strangers, the first push will tell.
+            return Ok(number);
         }
         // In a dry run this is a copy that nobody reads again.
         self.run.ledger.set_subdir_state(self.subdir, state).await?;
@@ -80,10 +84,12 @@ impl Sync<'_> {
         latest: &Latest,
         destination: &Destination,
     ) -> anyhow::Result<HashSet<u64>> {
-        tracing::warn!(
-            subdir = self.subdir,
-            "the published index was written by another program; each file it lists is looked for before it is replaced"
-        );
+        if self.purpose == Purpose::Mirror {
+            tracing::warn!(
+                subdir = self.subdir,
+                "the published index was written by another program; each file it lists is looked for before it is replaced"
+            );
+        }
         let index = self
             .run
             .published(latest, &self.layout, destination)

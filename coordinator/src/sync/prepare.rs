@@ -64,8 +64,10 @@ impl Sync<'_> {
         let upstream = upstream.or_empty(self.subdir, &self.run.scratch)?;
         let archive = self.archive_listing().await?;
 
+        let measures = self.purpose == Purpose::Measure;
+        let only_plans = self.run.options.dry_run || measures;
         if let (Trust::Emptied, Some(destination), false) =
-            (trust, &self.run.destination, self.run.options.dry_run)
+            (trust, &self.run.destination, only_plans)
         {
             // To someone who is not logged in a private registry looks empty.
             self.may_push(destination, &Totals::default(), &[]).await?;
@@ -100,6 +102,7 @@ impl Sync<'_> {
             retry_failed: self.run.options.retry_failed,
             is_first: latest.is_none(),
             limits: Limits::default(),
+            says: !measures,
         };
         let unreported = Report::none();
         let report = match self.purpose {

@@ -29,6 +29,11 @@ pub enum Format {
 /// The target of events that say how far the work is; shown in [`Format::Json`] unless quiet.
 pub const PROGRESS: &str = "progress";
 
+/// The target of events that say why a run ended badly: shown whatever the filter, as a run that fails must say why.
+pub const ENDING: &str = "ending";
+
+const ENDING_SHOWN: &str = "ending=error";
+
 /// Starts the log. `RUST_LOG` overrides `verbosity`; `writer` is standard error or what keeps a
 /// progress bar whole. A second call in one process changes nothing.
 pub fn init<W>(verbosity: Verbosity, format: Format, colours: bool, writer: W)
@@ -44,6 +49,7 @@ where
         }
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let filter = filter.add_directive(ENDING_SHOWN.parse().expect("the directive is a constant"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer);

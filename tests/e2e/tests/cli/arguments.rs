@@ -32,9 +32,19 @@ fn examples(help: &str) -> Vec<Vec<String>> {
     let commands = joined
         .lines()
         .filter_map(|line| line.trim().strip_prefix("conda-oci "));
-    commands
-        .map(|command| command.split_whitespace().map(str::to_owned).collect())
-        .collect()
+    commands.map(words).collect()
+}
+
+/// The words of a command, as a shell reads single quotes.
+fn words(command: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (at, part) in command.split('\'').enumerate() {
+        match at % 2 {
+            0 => words.extend(part.split_whitespace().map(str::to_owned)),
+            _ => words.push(part.to_owned()),
+        }
+    }
+    words
 }
 
 #[tokio::test]
@@ -46,6 +56,11 @@ async fn help_shows_examples_and_each_of_them_is_understood() {
         assert!(examples.len() >= 2, "{}", help.to_text());
         for example in examples {
             assert_eq!(example[0], "mirror");
+            if example.iter().any(|word| word == "--config") {
+                let arguments: Vec<&str> = example[1..].iter().map(String::as_str).collect();
+                assert_refused(&arguments, &["mirrors.toml", "No such file"]).await;
+                continue;
+            }
             // A pattern that is refused only after all else was understood.
             let last = ["--undistributable", "none", "--package", "[unclosed"];
             let arguments: Vec<&str> = example[1..]
@@ -56,6 +71,27 @@ async fn help_shows_examples_and_each_of_them_is_understood() {
             assert_refused(&arguments, &["[unclosed"]).await;
         }
     }
+}
+
+#[tokio::test]
+async fn the_configuration_file_that_help_shows_is_understood() {
+    let help = Run::new().args(["mirror", "--help"]).run().await;
+    let (_, text) = help
+        .stdout
+        .split_once("[defaults]")
+        .expect("help shows a file");
+    let (text, _) = text.split_once("\n\n").expect("something follows it");
+    let home = Home::new();
+    std::fs::write(
+        home.path().join("mirrors.toml"),
+        format!("[defaults]{text}\n"),
+    )
+    .unwrap();
+    let run = mirror_offline(&home).args(["--config", "mirrors.toml", "--exclude", "[unclosed"]);
+    let finished = run.run().await;
+    finished.assert_code(2);
+    let understood = finished.stderr.contains("[unclosed");
+    assert!(understood, "{}", finished.to_text());
 }
 
 #[tokio::test]
@@ -150,7 +186,7 @@ async fn an_unknown_subdir_is_refused_with_those_that_are_known() {
 async fn bad_patterns_sizes_spans_and_numbers_are_refused_by_name() {
     for (flag, value, says) in [
         ("--package", "py[ab", &["py[ab", "glob"][..]),
-        ("--package", "", &["pattern", "py*"]),
+        ("--package", "", &["empty", "py*"]),
         ("--spool-size", "5 parsecs", &["--spool-size", "GB"]),
         ("--spool-size", "much", &["--spool-size", "20GiB"]),
         ("--publish-every", "6", &["--publish-every", "s, m, h or d"]),

@@ -7,22 +7,14 @@ use mirror_e2e::stage::{NAMESPACE, Stage};
 use mirror_kit::channel::{Channel, ChannelBuilder};
 use mirror_kit::package::PackageSpec;
 
-use crate::support::four_packages;
+use crate::support::{assert_mirrored_of, four_packages, indexed};
 
 const ZLIBS: [&str; 2] = ["zlib-1.2.13-h0_0.conda", "zlib-1.3.1-h0_0.conda"];
 const ZSTD: &str = "zstd-1.5.6-h0_0.conda";
 const MKL: &str = "mkl-2025.0-h0_0.conda";
 
-/// Mirrors with these arguments into a registry of its own and checks files and index.
 async fn assert_mirrored(arguments: &[&str], expected: &[&str]) {
-    let stage = Stage::registry(four_packages).await;
-    stage.run().args(arguments).run().await.assert_code(0);
-    let expected: BTreeSet<String> = expected.iter().map(|file| (*file).to_owned()).collect();
-    assert_eq!(stage.held(&stage.view()), expected, "{arguments:?}");
-    let listed = stage.view().index_files(&stage.subdir("linux-64"));
-    assert_eq!(listed, expected, "{arguments:?}");
-    assert_eq!(stage.downloads().len(), expected.len(), "{arguments:?}");
-    stage.assert_indexes_exact();
+    assert_mirrored_of(four_packages, arguments, expected).await;
 }
 
 #[tokio::test]
@@ -96,6 +88,5 @@ async fn a_subdir_that_the_channel_does_not_serve_is_said_and_the_others_are_mir
     finished.assert_code(2);
     let says = "does not serve subdir `win-64`";
     assert!(finished.stderr.contains(says), "{}", finished.to_text());
-    let listed = stage.view().index_files(&stage.subdir("linux-64"));
-    assert_eq!(listed.len(), 1);
+    assert_eq!(indexed(&stage).len(), 1);
 }

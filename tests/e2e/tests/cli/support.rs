@@ -1,8 +1,10 @@
 //! What the tests of the command line share.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use mirror_e2e::stage::Stage;
 use mirror_kit::channel::{Channel, ChannelBuilder};
 use mirror_kit::fake_channel::FakeChannel;
 use mirror_kit::package::{Fill, PackageSpec};
@@ -42,4 +44,31 @@ pub(crate) fn mirror_offline(home: &Home) -> Run {
 /// How many packages were asked of the channel.
 pub(crate) fn downloads(source: &FakeChannel) -> usize {
     source.count(|request| request.path.ends_with(".conda"))
+}
+
+/// The names of some files.
+pub(crate) fn files(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|file| (*file).to_owned()).collect()
+}
+
+/// The files that the index of linux-64 lists.
+pub(crate) fn indexed(stage: &Stage) -> BTreeSet<String> {
+    stage.view().index_files(&stage.subdir("linux-64"))
+}
+
+/// Mirrors with these arguments into a registry of its own: what is held, indexed and asked of the channel is exactly
+/// `expected`.
+pub(crate) async fn assert_mirrored_of(
+    make: impl FnOnce(PathBuf) -> anyhow::Result<Channel>,
+    arguments: &[&str],
+    expected: &[&str],
+) {
+    let stage = Stage::registry(make).await;
+    stage.run().args(arguments).run().await.assert_code(0);
+    let expected = files(expected);
+    assert_eq!(stage.held(&stage.view()), expected, "{arguments:?}");
+    assert_eq!(indexed(&stage), expected, "{arguments:?}");
+    let asked: BTreeSet<String> = stage.downloads().into_keys().collect();
+    assert_eq!(asked, expected, "{arguments:?}");
+    stage.assert_indexes_exact();
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 
 use mirror_e2e::stage::Stage;
 use mirror_kit::fake_channel::{Fault, Times};
-use mirror_kit::process::{Finished, Run, Running, binary};
+use mirror_kit::process::{Finished, Home, Run, Running, binary};
 
 use crate::support::four_packages;
 
@@ -16,17 +16,30 @@ const HELD: &str = "zstd-1.5.6-h0_0.conda";
 /// `conda-oci mirror` of the stage with these arguments more, on a terminal of its own.
 fn on_a_terminal(stage: &Stage, arguments: &str) -> Run {
     let to = format!("{}/ns", stage.fake().url());
-    let program = binary().display();
     let from = stage.source.url();
-    let command = format!(
-        "stty rows {ROWS} cols {COLUMNS}; \
-         exec {program} mirror -c {from} -s linux-64 --registry {to} {arguments}"
-    );
-    Run::in_home(&stage.home)
+    let arguments = format!("mirror -c {from} -s linux-64 --registry {to} {arguments}");
+    below_script(&stage.home, &arguments)
+}
+
+/// `conda-oci` with these arguments, on a terminal of its own.
+fn below_script(home: &Home, arguments: &str) -> Run {
+    let program = binary().display();
+    let command = format!("stty rows {ROWS} cols {COLUMNS}; exec {program} {arguments}");
+    Run::in_home(home)
         .program("script")
         .args(["--quiet", "--return", "--command", &command, "/dev/null"])
         .env("TERM", "xterm-256color")
         .env("SHELL", "/bin/sh")
+}
+
+/// Whether something sets colours or weights: an escape sequence that ends in `m`.
+fn is_styled(output: &str) -> bool {
+    let sequences = output.split("\u{1b}[").skip(1);
+    let mut ends = sequences.filter_map(|rest| {
+        rest.find(|c: char| c.is_ascii_alphabetic())
+            .map(|at| rest.as_bytes()[at])
+    });
+    ends.any(|end| end == b'm')
 }
 
 /// The lines that stand on the screen after `output`, without the empty ones.
@@ -137,4 +150,59 @@ async fn quiet_leaves_the_terminal_alone() {
     let finished = on_a_terminal(&stage, "--quiet").run().await;
     finished.assert_code(0);
     assert_eq!(finished.stdout, "");
+}
+
+#[tokio::test]
+async fn warnings_have_colours_unless_nobody_wants_them() {
+    for (no_color, styled) in [("", true), ("1", false), ("false", false)] {
+        let stage = Stage::registry(four_packages).await;
+        stage
+            .source
+            .fault("mkl-2025.0-h0_0.conda", Fault::Html, Times::Always);
+        let run = on_a_terminal(&stage, "--attempts 1").env("NO_COLOR", no_color);
+        let finished = run.run().await;
+        finished.assert_code(1);
+        assert!(finished.stdout.contains("WARN"), "{}", finished.to_text());
+        assert_eq!(is_styled(&finished.stdout), styled, "NO_COLOR={no_color}");
+    }
+}
+
+#[tokio::test]
+async fn a_log_of_objects_has_no_colours_and_no_bars_even_here() {
+    let stage = Stage::registry(four_packages).await;
+    stage
+        .source
+        .fault("mkl-2025.0-h0_0.conda", Fault::Html, Times::Always);
+    let run = on_a_terminal(&stage, "--attempts 1 --log-format json").env("NO_COLOR", "");
+    let finished = run.run().await;
+    finished.assert_code(1);
+    assert!(
+        !finished.stdout.contains('\u{1b}'),
+        "{}",
+        finished.to_text()
+    );
+    assert!(finished.stdout.contains("\"level\":\"WARN\""));
+}
+
+#[tokio::test]
+async fn help_and_refusals_have_colours_unless_nobody_wants_them_and_none_in_a_pipe() {
+    let home = Home::new();
+    for arguments in ["mirror --help", "--help", "mirror --workers 0"] {
+        for (no_color, styled) in [("", true), ("1", false)] {
+            let run = below_script(&home, arguments).env("NO_COLOR", no_color);
+            let finished = run.run().await;
+            assert!(finished.stdout.contains("--help"), "{}", finished.to_text());
+            assert_eq!(
+                is_styled(&finished.stdout),
+                styled,
+                "{arguments}, NO_COLOR={no_color}"
+            );
+        }
+    }
+    let piped = Run::in_home(&home)
+        .args(["mirror", "--help"])
+        .env("NO_COLOR", "")
+        .run()
+        .await;
+    assert!(!piped.stdout.contains('\u{1b}'), "{}", piped.to_text());
 }

@@ -62,6 +62,22 @@ async fn an_index_that_lost_many_records_is_refused_until_the_user_allows_it() {
 }
 
 #[tokio::test]
+async fn what_the_user_excludes_may_go_and_the_guard_stands_for_the_rest() {
+    let mut stage = Stage::registry(many(60)).await;
+    stage.run().run().await.assert_code(0);
+    let excluding = |stage: &Stage| {
+        let half = ["p00*", "p01*", "p02*"].map(|names| format!("--exclude={names}"));
+        stage.run().args(half)
+    };
+    excluding(&stage).run().await.assert_code(0);
+    assert_eq!(indexed(&stage).len(), 30);
+    let before = latest(&stage);
+    shorten(&mut stage, 35);
+    assert_refused(&excluding(&stage).run().await, 30, 5);
+    assert_eq!(latest(&stage), before, "the old index stays");
+}
+
+#[tokio::test]
 async fn an_empty_object_in_place_of_the_index_is_refused() {
     let stage = Stage::registry(many(3)).await;
     stage.run().run().await.assert_code(0);
