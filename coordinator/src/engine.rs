@@ -28,8 +28,8 @@ use crate::places::Places;
 use crate::progress::{Progress, Screen, Style};
 use crate::report::Report;
 use crate::run::Run;
-use crate::subdirs::{self, Synced};
-use crate::summary::{self, SubdirSummary, Summary, Totals};
+use crate::subdirs::{self, Ended, Synced};
+use crate::summary::{SubdirSummary, Summary};
 use crate::undistributable;
 
 /// Tasks the memory queue holds: the windows of all subdirs at work.
@@ -60,29 +60,62 @@ impl fmt::Display for Request {
     }
 }
 
-/// Runs it to the end.
-///
-/// # Errors
-/// When the run could not be done; files that failed are in the summary.
+/// Runs it to the end. What kept it from being done, and files that failed, are in the summary.
 pub(crate) async fn run(
     request: Request,
     style: Style,
     screen: &Screen,
-    shutdown: Shutdown,
-) -> anyhow::Result<Summary> {
+    shutdown: &Shutdown,
+) -> Summary {
     let started = Instant::now();
+    let registry = request.options.registry.as_ref();
+    let mut summary = Summary {
+        channel: request.channel.name.clone(),
+        registry: registry.map(ToString::to_string),
+        dry_run: request.options.dry_run,
+        rate: request.options.write_rate().map(u32::from),
+        ..Summary::default()
+    };
+    let report = match Report::create(request.report.as_deref()) {
+        Ok(report) => Arc::new(report),
+        Err(error) => {
+            summary.error = Some(format!("{error:#}"));
+            return summary;
+        }
+    };
+    let mirrored = mirror(request, Arc::clone(&report), style, screen, shutdown);
+    match mirrored.await {
+        Ok((ended, stopped)) => summary.end(ended, stopped.err().map(|error| error.to_string())),
+        Err(error) => summary.error = Some(format!("{error:#}")),
+    }
+    summary.interrupted = shutdown.is_requested();
+    summary.seconds = started.elapsed().as_secs_f64();
+    // What was mirrored is said all the same.
+    if let Err(error) = report.finish(&summary) {
+        summary.error.get_or_insert(format!("{error:#}"));
+    }
+    summary
+}
+
+/// Puts the parts together and lets them work.
+async fn mirror(
+    request: Request,
+    report: Arc<Report>,
+    style: Style,
+    screen: &Screen,
+    shutdown: &Shutdown,
+) -> anyhow::Result<(Ended, Result<(), WorkerError>)> {
     let Request {
         channel,
         natural_name,
         mut filters,
         undistributable,
         credentials,
-        report,
+        report: _,
         guard,
         mut options,
     } = request;
     options.workers = descriptors::workers(options.workers)?;
-    let report = Arc::new(Report::create(report.as_deref())?);
     let budget = budget(&options);
     let fetching = FetchOptions {
         read_timeout: options.read_timeout,
@@ -103,21 +136,17 @@ pub(crate) async fn run(
     }
     let (places, _temporary) = Places::of(&options, &channel)?;
     let name = format!("conda-oci process {}", std::process::id());
-    let ledger = open_ledger(
-        &places.ledger,
-        &command(&channel, &options),
-        options.dry_run,
-    )
-    .await?;
+    let command = command(&channel, &options);
+    let ledger = open_ledger(&places.ledger, &command, options.dry_run).await?;
     let spool = Spool::open(places.spool.join("files"), options.spool_size)?;
     // Indexes go beside the packages: they are as large and as short-lived.
     let scratch = places.spool.join("indexes");
     empty_folder(&scratch)?;
 
     let activity = Arc::new(Activity::default());
-    let has_credentials = credentials.is_some();
     let run = Run {
         fingerprint: fingerprint(&selection, &channel),
+        has_credentials: credentials.is_some(),
         destination: destination(&options, credentials, &budget)?.map(Arc::new),
         ledger,
         queue: Arc::new(MemoryQueue::new(QUEUE)),
@@ -127,7 +156,6 @@ pub(crate) async fn run(
         scratch,
         shutdown: shutdown.clone(),
         name,
-        has_credentials,
         options,
         channel,
         selection,
@@ -143,34 +171,18 @@ pub(crate) async fn run(
     let nothing = |subdir: &SubdirSummary| {
         !subdir.unchanged && subdir.error.is_none() && subdir.selected() == 0
     };
-    if !filters.packages.is_empty() && ended.subdirs.iter().all(nothing) {
-        let packages = filters.packages.join(", ");
-        tracing::warn!("no package of the channel matches {packages} and the other filters");
+    if filters.is_narrowed() && ended.subdirs.iter().all(nothing) {
+        match filters.packages.is_empty() {
+            true => tracing::warn!("nothing of the channel is left by the filters"),
+            false => {
+                let packages = filters.packages.join(", ");
+                tracing::warn!(
+                    "no package of the channel matches {packages} and the other filters"
+                );
+            }
+        }
     }
-    let totals = Totals::of(&ended.subdirs);
-    let rate = run.options.write_rate().map(u32::from);
-    let mut summary = Summary {
-        channel: run.channel.name.clone(),
-        registry: run.options.registry.as_ref().map(ToString::to_string),
-        dry_run: run.options.dry_run || ended.is_only_a_plan(),
-        interrupted: shutdown.is_requested(),
-        seconds: started.elapsed().as_secs_f64(),
-        error: worked
-            .err()
-            .map(|error| error.to_string())
-            .or(ended.over_limit.map(|over| over.to_string())),
-        login_needed: ended.login,
-        rate,
-        planned_seconds: rate.map(|rate| totals.seconds_at(rate)),
-        totals,
-        largest_names: summary::largest_names(&ended.subdirs),
-        subdirs: ended.subdirs,
-    };
-    // What was mirrored is said all the same.
-    if let Err(error) = run.report.finish(&summary) {
-        summary.error.get_or_insert(format!("{error:#}"));
-    }
-    Ok(summary)
+    Ok((ended, worked))
 }
 
 /// Syncs the subdirs with a worker beside them. What does not stop by itself soon after a stop was

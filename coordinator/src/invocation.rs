@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mirror_runtime::Shutdown;
 use mirror_runtime::telemetry::{self, Format, Verbosity};
+use tracing::Instrument as _;
 
 use crate::cli::MirrorCommand;
 use crate::engine::{self, Request};
@@ -82,18 +83,17 @@ async fn all(requests: Vec<Request>, screen: &Screen, voice: Voice) -> u8 {
     for request in requests {
         let name = request.to_string();
         let style = Style::pick(voice.quiet, voice.log);
-        let code = match engine::run(request, style, screen, shutdown.clone()).await {
-            Ok(summary) => {
-                let code = code(&summary, &shutdown);
-                voice.close(&name, &summary, code);
-                code
+        let running = engine::run(request, style, screen, &shutdown);
+        let summary = match voice.several {
+            true => {
+                running
+                    .instrument(tracing::error_span!("mirror", of = name))
+                    .await
             }
-            Err(error) => {
-                // One line, the causes behind it; errors of the libraries name their remedy themselves.
-                voice.error_of(&name, &format!("{error:#}"));
-                COULD_NOT_RUN
-            }
+            false => running.await,
         };
+        let code = code(&summary, &shutdown);
+        voice.close(&name, &summary, code);
         if let Some(code) = shutdown.exit_code() {
             return worst.max(code);
         }
@@ -158,6 +158,9 @@ impl Voice {
     }
 
     fn text(self, name: &str, summary: &Summary, code: u8) -> String {
+        if summary.is_unbegun() {
+            return String::new();
+        }
         if self.quiet && !summary.dry_run {
             if code == SOME_FAILED {
                 // What cron mails: quiet is about success.

@@ -34,6 +34,8 @@ pub(crate) struct Inputs<'a> {
     /// Hashes ([`hash_of`]) of the file names that a foreign index lists.
     pub listed: &'a HashSet<u64>,
     pub retry_failed: bool,
+    /// Whether files whose records have no hash are taken as they come.
+    pub allow_unverified: bool,
     /// Whether there is no published index yet.
     pub is_first: bool,
     pub limits: Limits,

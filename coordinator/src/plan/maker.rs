@@ -107,7 +107,7 @@ impl Maker<'_> {
             Err(error) => {
                 // What the archive listing cannot say well, the current one says or nobody needs.
                 if listing == Listing::Current {
-                    self.unusable(&error);
+                    self.unusable(&error, section);
                 }
                 return Ok(None);
             }
@@ -132,18 +132,19 @@ impl Maker<'_> {
         let stands = Stands {
             offset,
             v3: matches!(section, Section::V3(_)),
+            section,
             selected: choice == Choice::Selected,
         };
         Ok(Some((record, stands)))
     }
 
-    fn unusable(&mut self, error: &Unusable) {
-        let verdict = match error {
-            Unusable::Record(RecordError::NotMirrored { .. }) => {
+    fn unusable(&mut self, error: &Unusable, section: Section) {
+        let verdict = match section.is_mirrored() {
+            false => {
                 self.totals.unrepresentable += 1;
                 Verdict::Unrepresentable
             }
-            _ => {
+            true => {
                 self.totals.broken += 1;
                 if self.inputs.says {
                     tracing::warn!(subdir = self.inputs.subdir, %error, "record left out");
@@ -185,6 +186,17 @@ impl Maker<'_> {
             retry_failed: self.inputs.retry_failed,
         };
         let Some(fate) = fate(&facts) else { return };
+        if fate == Fate::Transfer
+            && !facts.wanted.is_hashed()
+            && !self.inputs.allow_unverified
+        {
+            // What is yanked besides is nobody's loss.
+            if listing == Listing::Current {
+                let file = record.file.clone();
+                self.unusable(&Unusable::Unverifiable { file }, stands.section);
+            }
+            return;
+        }
         if let (
             Fate::Rest,
             Some(Recorded {
@@ -208,6 +220,7 @@ impl Maker<'_> {
             listing,
             archive: record.file.archive(),
             v3: stands.v3,
+            hashed: facts.wanted.is_hashed(),
         };
         self.refs.push(FileRef::new(stem, name, size, place, fate));
     }
@@ -226,6 +239,7 @@ impl Maker<'_> {
 struct Stands {
     offset: u64,
     v3: bool,
+    section: Section,
     selected: bool,
 }
 
@@ -233,6 +247,7 @@ struct Stands {
 fn name_in(error: &Unusable) -> String {
     let error = match error {
         Unusable::Limit { key, .. } => return key.clone(),
+        Unusable::Unverifiable { file } => return file.as_str().to_owned(),
         Unusable::Record(error) => error,
     };
     match error {

@@ -236,6 +236,7 @@ impl Bench {
             layout: &self.layout,
             listed: &HashSet::new(),
             retry_failed,
+            allow_unverified: false,
             is_first: false,
             limits: Limits::default(),
             says: true,

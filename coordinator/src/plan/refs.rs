@@ -44,12 +44,15 @@ pub(crate) struct Place {
     pub listing: Listing,
     pub archive: ArchiveType,
     pub v3: bool,
+    /// Whether it says a hash of the file.
+    pub hashed: bool,
 }
 
 const ARCHIVE_LISTING: u64 = 1;
 const CONDA: u64 = 1 << 1;
 const V3: u64 = 1 << 2;
 const FATE_SHIFT: u32 = 3;
+const UNHASHED: u64 = 1 << 5;
 const OFFSET_SHIFT: u32 = 8;
 
 impl FileRef {
@@ -63,6 +66,9 @@ impl FileRef {
         }
         if place.v3 {
             packed |= V3;
+        }
+        if !place.hashed {
+            packed |= UNHASHED;
         }
         Self {
             stem,
@@ -143,12 +149,13 @@ impl Grouped {
 /// Groups `refs` by build.
 pub(crate) fn group(mut refs: Vec<FileRef>) -> Grouped {
     // A file that is listed twice (in both listings, in `packages.conda` and `v3`, or under a repeated key) is one
-    // file: the current listing's counts, and of two there the first.
+    // file: the current listing's counts, of two there one with a hash, and of those the first.
     refs.sort_unstable_by_key(|file| {
         (
             file.stem,
             file.packed & CONDA,
             file.packed & ARCHIVE_LISTING,
+            file.packed & UNHASHED,
             file.offset(),
         )
     });
@@ -183,6 +190,7 @@ mod tests {
             listing,
             archive,
             v3: false,
+            hashed: true,
         };
         FileRef::new(stem, 0, 1, place, fate)
     }
@@ -195,6 +203,7 @@ mod tests {
                 listing: Listing::Archive,
                 archive: ArchiveType::Conda,
                 v3: true,
+                hashed: false,
             };
             let packed = FileRef::new(7, 3, 9, place, fate);
             assert_eq!(packed.fate(), fate);
@@ -204,6 +213,23 @@ mod tests {
             assert!(packed.is_v3());
         }
         assert_eq!(size_of::<FileRef>(), 32);
+    }
+
+    #[test]
+    fn of_two_records_of_a_file_the_one_with_a_hash_counts() {
+        let record = |offset, hashed| {
+            let place = Place {
+                offset,
+                listing: Listing::Current,
+                archive: ArchiveType::Conda,
+                v3: false,
+                hashed,
+            };
+            FileRef::new(1, 0, 1, place, Fate::Transfer)
+        };
+        let grouped = group(vec![record(10, false), record(90, true), record(50, false)]);
+        let offsets: Vec<u64> = grouped.refs.iter().map(|file| file.offset()).collect();
+        assert_eq!(offsets, [90]);
     }
 
     #[test]

@@ -40,6 +40,12 @@ pub(crate) enum Unusable {
     /// What it asks of its reader: too much, or to choose between two.
     #[error("the record {key:?} cannot be used: {error}")]
     Limit { key: String, error: RepodataError },
+    /// Nothing vouches for its file.
+    #[error(
+        "the record of {file} has neither sha256 nor md5, so nothing can vouch for its bytes; --allow-unverified mirrors \
+         such files as they come"
+    )]
+    Unverifiable { file: FileName },
 }
 
 /// What an index says beside its records.

@@ -8,8 +8,10 @@ mod units;
 use serde::Serialize;
 
 use crate::plan::{self, NameTotal};
+use crate::subdirs::Ended;
 
-pub(crate) use totals::{Totals, largest_names};
+pub(crate) use totals::Totals;
+use totals::largest_names;
 pub(crate) use units::{duration, size};
 
 /// One subdir's part of a [`Summary`].
@@ -94,7 +96,7 @@ impl SubdirSummary {
 }
 
 /// A whole run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Summary {
     pub channel: String,
     pub registry: Option<String>,
@@ -122,6 +124,22 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
+    /// Takes in what the subdirs came to, and what stopped the run as a whole.
+    pub(crate) fn end(&mut self, ended: Ended, stopped: Option<String>) {
+        self.dry_run |= ended.is_only_a_plan();
+        self.totals = Totals::of(&ended.subdirs);
+        self.planned_seconds = self.rate.map(|rate| self.totals.seconds_at(rate));
+        self.largest_names = largest_names(&ended.subdirs);
+        self.subdirs = ended.subdirs;
+        self.login_needed = ended.login;
+        self.error = stopped.or(ended.over_limit.map(|over| over.to_string()));
+    }
+
+    /// Whether the run ended before there was anything to tell but why.
+    pub(crate) fn is_unbegun(&self) -> bool {
+        self.error.is_some() && self.subdirs.is_empty()
+    }
+
     /// Whether some subdir could not be mirrored at all, or its index not be published.
     pub(crate) fn is_broken(&self) -> bool {
         let broken = |subdir: &SubdirSummary| {

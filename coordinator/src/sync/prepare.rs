@@ -100,6 +100,7 @@ impl Sync<'_> {
             layout: &self.layout,
             listed: &listed,
             retry_failed: self.run.options.retry_failed,
+            allow_unverified: self.run.options.allow_unverified,
             is_first: latest.is_none(),
             limits: Limits::default(),
             says: !measures,

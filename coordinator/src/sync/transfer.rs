@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mirror_channel::repodata::Record;
+use mirror_ledger::{FileOutcome, Recorded};
 use mirror_oci::{Destination, DestinationError};
 use mirror_runtime::{Disposed as _, Disposition};
 use tokio::time::Instant;
@@ -14,7 +16,7 @@ use crate::error::RunError;
 use crate::patience::patiently;
 use crate::plan::{self, Fate, Listing, NameTotal, Plan, Template, Totals, Trust};
 use crate::publish::{Published, Publisher};
-use crate::report::{Entry, OutsideIndex, Verdict};
+use crate::report::{Entry, OutsideIndex, Report, Verdict};
 use crate::summary::{Publication, SubdirSummary};
 
 impl Sync<'_> {
@@ -25,18 +27,22 @@ impl Sync<'_> {
             return Ok(());
         }
         let (plan, report) = (Arc::clone(plan), Arc::clone(&self.run.report));
-        let subdir = self.subdir.to_owned();
+        let (ledger, subdir) = (Arc::clone(&self.run.ledger), self.subdir.to_owned());
+        let runtime = tokio::runtime::Handle::current();
         let reading = tokio::task::spawn_blocking(move || {
             for files in plan.idle() {
                 for (fate, listing, record) in files? {
-                    let verdict = match fate {
-                        Fate::Keep => Verdict::Held,
-                        Fate::Rest => Verdict::Resting,
-                        Fate::Transfer | Fate::Check => continue,
-                    };
-                    let mut entry = Entry::new(&subdir, record.file.as_str(), verdict);
+                    let file = record.file.as_str();
+                    if fate == Fate::Rest {
+                        // Few, and each with a cause that only the ledger has.
+                        let names = [file.to_owned()];
+                        let recorded = runtime.block_on(ledger.get_many(&subdir, &names))?;
+                        resting(&subdir, &record, &recorded, &report);
+                        continue;
+                    }
+                    let mut entry = Entry::new(&subdir, file, Verdict::Held);
                     entry.bytes = record.size;
-                    if fate == Fate::Keep && listing == Listing::Archive {
+                    if listing == Listing::Archive {
                         entry.outside_index = Some(OutsideIndex::Yanked);
                     }
                     report.add(&entry);
@@ -163,6 +169,19 @@ impl Sync<'_> {
             }
         })
     }
+}
+
+/// Reports a file that failed in an earlier run.
+fn resting(subdir: &str, record: &Record, recorded: &[Option<Recorded>], report: &Report) {
+    let mut entry = Entry::new(subdir, record.file.as_str(), Verdict::Resting);
+    entry.bytes = record.size;
+    if let [Some(Recorded { outcome, .. })] = recorded
+        && let FileOutcome::Failed(failure) = outcome
+    {
+        entry.cause = Some(failure.cause.as_str());
+        entry.attempts = Some(failure.attempts);
+    }
+    report.add(&entry);
 }
 
 /// Whether a failed publication means that later ones will fail too.

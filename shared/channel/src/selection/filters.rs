@@ -25,3 +25,17 @@ pub struct Filters {
     /// `--formats`: only these; none for both.
     pub formats: Vec<ArchiveType>,
 }
+
+impl Filters {
+    /// Whether the user asked for less than everything.
+    #[must_use]
+    pub fn is_narrowed(&self) -> bool {
+        let filtered =
+            self.latest.is_some() || self.newer_than.is_some() || self.max_size.is_some();
+        filtered
+            || ![&self.packages, &self.excluded]
+                .into_iter()
+                .all(Vec::is_empty)
+            || !self.formats.is_empty()
+    }
+}
