@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use mirror_channel::channel::{Channel, Location};
-use mirror_channel::selection::{Filters, Selection};
+use mirror_channel::selection::{Filters, NewerThan, Selection};
 use mirror_channel::source::{FetchOptions, Fetcher};
 use mirror_ledger::{Ledger, RedbLedger};
 use mirror_oci::Destination;
@@ -22,7 +22,7 @@ use mirror_worker::spool::{Spool, empty_folder};
 use mirror_worker::{Activity, Context, Worker, WorkerError};
 
 use crate::descriptors;
-use crate::guard::{Admitted, Guard};
+use crate::guard::{Guard, Sum};
 use crate::options::Options;
 use crate::places::Places;
 use crate::progress::{Progress, Screen, Style};
@@ -123,8 +123,11 @@ async fn mirror(
     };
     let fetcher = Arc::new(Fetcher::new(fetching, Arc::clone(&budget)));
     let names = [channel.name.as_str(), natural_name.as_str()];
-    filters.undistributable =
-        undistributable::names(names, undistributable.as_deref(), &fetcher).await?;
+    filters.undistributable = tokio::select! {
+        biased;
+        () = shutdown.requested() => return Ok((Ended::default(), Ok(()))),
+        names = undistributable::names(names, undistributable.as_deref(), &fetcher) => names?,
+    };
     let selection = Arc::new(Selection::new(&filters, clock::now_ms())?);
 
     if let Location::Folder(folder) = &channel.location {
@@ -145,7 +148,7 @@ async fn mirror(
 
     let activity = Arc::new(Activity::default());
     let run = Run {
-        fingerprint: fingerprint(&selection, &channel),
+        fingerprint: fingerprint(&selection, &channel, options.allow_unverified),
         has_credentials: credentials.is_some(),
         destination: destination(&options, credentials, &budget)?.map(Arc::new),
         ledger,
@@ -160,7 +163,11 @@ async fn mirror(
         channel,
         selection,
         guard,
-        admitted: Admitted::default(),
+        measured: Sum::default(),
+        admitted: Sum::default(),
+        // Of the newest versions among the recent, others are the newest when some are no longer recent.
+        selection_slides: filters.latest.is_some()
+            && matches!(filters.newer_than, Some(NewerThan::Age(_))),
     };
     let synced = Synced::default();
     let worked = tokio::select! {
@@ -171,16 +178,13 @@ async fn mirror(
     let nothing = |subdir: &SubdirSummary| {
         !subdir.unchanged && subdir.error.is_none() && subdir.selected() == 0
     };
-    if filters.is_narrowed() && ended.subdirs.iter().all(nothing) {
-        match filters.packages.is_empty() {
-            true => tracing::warn!("nothing of the channel is left by the filters"),
-            false => {
-                let packages = filters.packages.join(", ");
-                tracing::warn!(
-                    "no package of the channel matches {packages} and the other filters"
-                );
-            }
-        }
+    let is_over = !shutdown.is_requested() && !ended.is_cut_off;
+    if is_over && filters.is_narrowed() && ended.subdirs.iter().all(nothing) {
+        let packages = match filters.packages.is_empty() {
+            true => String::new(),
+            false => format!(" by --package {}", filters.packages.join(", ")),
+        };
+        tracing::warn!("no package of the channel is selected{packages}");
     }
     Ok((ended, worked))
 }
@@ -309,6 +313,7 @@ fn destination(
 }
 
 /// Of everything that decides what a complete run leaves behind.
-fn fingerprint(selection: &Selection, channel: &Channel) -> String {
-    format!("1 {} {}", channel.display(), selection.fingerprint())
+fn fingerprint(selection: &Selection, channel: &Channel, allow_unverified: bool) -> String {
+    let (channel, selection) = (channel.display(), selection.fingerprint());
+    format!("2 {channel} {selection} {allow_unverified}")
 }

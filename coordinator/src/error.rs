@@ -1,17 +1,11 @@
 //! What ends a run before its time, where it needs more than a text.
 
-use crate::summary::SubdirSummary;
-
-/// An end of a run that `main` tells apart.
+/// An end of a subdir's run that [`subdirs`](crate::subdirs) tells apart.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunError {
     /// The registry wants a login for pushing, and none was given: the run becomes a dry run.
     #[error("{registry} wants a login for pushing and none was given; set ORAS_USER and ORAS_PASS")]
-    LoginNeeded {
-        registry: String,
-        /// What would have been done.
-        planned: Box<SubdirSummary>,
-    },
+    LoginNeeded { registry: String },
     /// Another run is at work on this subdir.
     #[error("{subdir} is being mirrored by {owner}; wait for it, or stop it")]
     LeaseHeld { subdir: String, owner: String },

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use crate::plan::Totals;
 use crate::summary::size;
 
 /// `--max-files` and `--max-bytes`.
@@ -11,17 +12,49 @@ pub(crate) struct Guard {
     pub bytes: Option<u64>,
 }
 
+/// How much one or several plans bring.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Amount {
+    pub files: u64,
+    pub bytes: u64,
+    /// Files among them whose records state no size.
+    pub of_unknown_size: u64,
+}
+
 /// A plan over its limits.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error(
-    "the plan has {files} files with {}, over {limit}: nothing of it was downloaded. Narrow the selection \
-     (--package, --exclude, --latest, --newer-than, --max-size; --dry-run shows the largest names) or raise the limit",
-    size(*.bytes)
-)]
-pub(crate) struct OverLimit {
-    files: u64,
-    bytes: u64,
-    limit: String,
+pub(crate) enum OverLimit {
+    /// Too much.
+    #[error(
+        "the plan has {} files with {}, over {limits}: nothing of it was downloaded. Narrow the selection \
+         (--package, --exclude, --latest, --newer-than, --max-size; --dry-run shows the largest names) or raise the limit",
+        amount.files, size(amount.bytes)
+    )]
+    TooMuch { amount: Amount, limits: String },
+    /// Nobody knows whether it is too much.
+    #[error(
+        "the channel does not state the size of {0} of the planned files, so --max-bytes cannot hold: nothing was \
+         downloaded. Leave them out (--max-size selects only files of a known size) or use --max-files"
+    )]
+    UnknownSize(u64),
+}
+
+impl Amount {
+    pub(crate) fn of(totals: &Totals) -> Self {
+        Self {
+            files: totals.files,
+            bytes: totals.bytes,
+            of_unknown_size: totals.of_unknown_size,
+        }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            files: self.files + other.files,
+            bytes: self.bytes + other.bytes,
+            of_unknown_size: self.of_unknown_size + other.of_unknown_size,
+        }
+    }
 }
 
 impl Guard {
@@ -31,36 +64,50 @@ impl Guard {
     }
 
     /// Whether a plan of so much may be carried out.
-    pub(crate) fn check(&self, files: u64, bytes: u64) -> Result<(), OverLimit> {
-        let over = |limit: String| {
-            Err(OverLimit {
-                files,
-                bytes,
-                limit,
-            })
-        };
-        match (self.files, self.bytes) {
-            (Some(limit), _) if files > limit => over(format!("--max-files {limit}")),
-            (_, Some(limit)) if bytes > limit => over(format!("--max-bytes {}", size(limit))),
+    pub(crate) fn check(&self, amount: Amount) -> Result<(), OverLimit> {
+        let mut limits = Vec::new();
+        if let Some(files) = self.files.filter(|limit| amount.files > *limit) {
+            limits.push(format!("--max-files {files}"));
+        }
+        if let Some(bytes) = self.bytes.filter(|limit| amount.bytes > *limit) {
+            limits.push(format!("--max-bytes {}", size(bytes)));
+        }
+        if !limits.is_empty() {
+            let limits = limits.join(" and ");
+            return Err(OverLimit::TooMuch { amount, limits });
+        }
+        match self.bytes {
+            Some(_) if amount.of_unknown_size > 0 => {
+                Err(OverLimit::UnknownSize(amount.of_unknown_size))
+            }
             _ => Ok(()),
         }
     }
 }
 
-/// The sums of the plans that were admitted so far: limits are on a run, plans are of subdirs.
+/// What plans came to so far: limits are on a run, plans are of subdirs.
 #[derive(Debug, Default)]
-pub(crate) struct Admitted {
-    sums: Mutex<(u64, u64)>,
-}
+pub(crate) struct Sum(Mutex<Amount>);
 
-impl Admitted {
-    /// Admits one more plan, or says why not.
-    pub(crate) fn admit(&self, guard: &Guard, files: u64, bytes: u64) -> Result<(), OverLimit> {
-        let mut sums = self.sums.lock().expect("no panic under this lock");
-        let (files, bytes) = (sums.0 + files, sums.1 + bytes);
-        guard.check(files, bytes)?;
-        *sums = (files, bytes);
+impl Sum {
+    /// Adds a plan that is only looked at.
+    pub(crate) fn add(&self, amount: Amount) {
+        let mut sum = self.0.lock().expect("no panic under this lock");
+        *sum = sum.plus(amount);
+    }
+
+    /// Adds a plan that is carried out if the whole stays within the limits.
+    pub(crate) fn admit(&self, guard: &Guard, amount: Amount) -> Result<(), OverLimit> {
+        let mut sum = self.0.lock().expect("no panic under this lock");
+        let whole = sum.plus(amount);
+        guard.check(whole)?;
+        *sum = whole;
         Ok(())
+    }
+
+    /// All that was added.
+    pub(crate) fn amount(&self) -> Amount {
+        *self.0.lock().expect("no panic under this lock")
     }
 }
 
@@ -69,23 +116,54 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    fn amount(files: u64, bytes: u64) -> Amount {
+        Amount {
+            files,
+            bytes,
+            of_unknown_size: 0,
+        }
+    }
+
     #[test]
     fn limits_hold_for_the_sum_of_all_subdirs_and_are_named() {
         let guard = Guard {
             files: Some(10),
             bytes: Some(1_000_000),
         };
-        let admitted = Admitted::default();
-        admitted.admit(&guard, 6, 1_000_000).unwrap();
-        let error = admitted.admit(&guard, 5, 0).unwrap_err().to_string();
+        let sum = Sum::default();
+        sum.admit(&guard, amount(6, 1_000_000)).unwrap();
+        let error = sum.admit(&guard, amount(5, 0)).unwrap_err().to_string();
         assert!(
             error.contains("11 files") && error.contains("--max-files 10"),
             "{error}"
         );
-        let error = admitted.admit(&guard, 1, 1).unwrap_err().to_string();
-        assert!(error.contains("--max-bytes 1.0 MB"), "{error}");
-        admitted.admit(&guard, 4, 0).unwrap();
+        let error = sum.admit(&guard, amount(5, 1)).unwrap_err().to_string();
+        assert!(
+            error.contains("--max-files 10 and --max-bytes 1.0 MB"),
+            "{error}"
+        );
+        sum.admit(&guard, amount(4, 0)).unwrap();
+        assert_eq!(sum.amount(), amount(10, 1_000_000));
         assert!(!Guard::default().is_set());
-        Guard::default().check(u64::MAX, u64::MAX).unwrap();
+        Guard::default().check(amount(u64::MAX, u64::MAX)).unwrap();
+    }
+
+    #[test]
+    fn bytes_are_not_limited_by_guessing() {
+        let bytes = Guard {
+            files: None,
+            bytes: Some(1000),
+        };
+        let unknown = Amount {
+            of_unknown_size: 1,
+            ..amount(2, 10)
+        };
+        let error = bytes.check(unknown).unwrap_err().to_string();
+        assert!(error.contains("size of 1 of"), "{error}");
+        let files = Guard {
+            files: Some(2),
+            bytes: None,
+        };
+        files.check(unknown).unwrap();
     }
 }

@@ -10,7 +10,7 @@ use mirror_queue::TaskQueue;
 use mirror_runtime::telemetry::{Format, PROGRESS};
 use mirror_worker::Activity;
 
-use crate::summary::{duration, size};
+use crate::summary::{duration, number, size};
 
 /// Transfers that get a line of their own on a terminal.
 const LINES: usize = 6;
@@ -81,19 +81,22 @@ impl Progress {
         let (files, planned) = (get(&self.settled_files), get(&self.planned_files));
         let (bytes, all_bytes) = (get(&self.settled_bytes), get(&self.planned_bytes));
         let elapsed = self.started.elapsed().as_secs_f64().max(0.001);
-        let rate = self.activity.downloaded() as f64 / elapsed;
+        let downloaded = self.activity.downloaded();
         let mut line = format!(
-            "{files}/{planned} files, {}/{}",
+            "{files}/{}, {}/{}",
+            number(planned, "file"),
             size(bytes),
             size(all_bytes)
         );
+        // Also before the first file is whole: it may take an hour.
+        if downloaded > 0 && files < planned {
+            let rate = downloaded as f64 / elapsed;
+            line.push_str(&format!(", {}/s", size(rate as u64)));
+        }
         if files > 0 && files < planned {
             let left = elapsed * (planned - files) as f64 / files as f64;
-            line.push_str(&format!(
-                ", {}/s, about {} left",
-                size(rate as u64),
-                duration(Duration::from_secs_f64(left))
-            ));
+            let left = duration(Duration::from_secs_f64(left));
+            line.push_str(&format!(", about {left} left"));
         }
         match get(&self.failed) {
             0 => {}
@@ -223,5 +226,28 @@ impl Write for LogWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_only_waits_for_another_try_says_so() {
+        let progress = Progress::new(Arc::default());
+        progress.plan(2, 3_000);
+        assert_eq!(
+            progress.line(1),
+            "0/2 files, 0 B/3.0 kB, 1 build waits for another try"
+        );
+        progress.settle(1_000, true);
+        let line = progress.line(2);
+        assert!(
+            line.starts_with("1/2 files, 1.0 kB/3.0 kB, about "),
+            "{line}"
+        );
+        let ending = " left, 1 failed, 2 builds wait for another try";
+        assert!(line.ends_with(ending), "{line}");
     }
 }

@@ -3,16 +3,19 @@
 //! Written as it happens, so that memory does not grow with the channel; it appears under its name
 //! only when it is whole.
 
-use std::io::{BufWriter, Write as _};
+mod target;
+
+use std::fs::File;
+use std::io::{BufWriter, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::Context as _;
 use mirror_runtime::local::{plain, remedy};
 use serde::Serialize;
-use tempfile::NamedTempFile;
 
 use crate::summary::Summary;
+use target::Target;
 
 /// What became of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -99,11 +102,12 @@ impl<'a> Entry<'a> {
 /// A report being written; without a path it takes entries and forgets them.
 #[derive(Debug)]
 pub(crate) struct Report {
-    target: Option<Target>,
+    kept: Option<Kept>,
 }
 
 #[derive(Debug)]
-struct Target {
+struct Kept {
+    /// As the user named it.
     path: PathBuf,
     /// Gone when the report is finished.
     state: Mutex<Option<State>>,
@@ -111,75 +115,58 @@ struct Target {
 
 #[derive(Debug)]
 struct State {
-    file: BufWriter<NamedTempFile>,
+    target: Target,
+    draft: BufWriter<File>,
     empty: bool,
     /// Why it cannot be written any more. The mirror goes on without it.
     broken: Option<std::io::Error>,
 }
 
 impl Report {
-    /// A report to be written to `path`.
+    /// A report to be written to `path`: a file, which is replaced, or a pipe or device, which is written to.
     ///
     /// # Errors
-    /// When its folder cannot be written: better said before the run than after.
+    /// When it or its folder cannot be written: better said before the run than after.
     pub(crate) fn create(path: Option<&Path>) -> anyhow::Result<Self> {
         let Some(path) = path else {
-            return Ok(Self { target: None });
+            return Ok(Self::none());
         };
-        let folder = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        let file = NamedTempFile::new_in(folder)
+        let state = State::new(path)
             .with_context(|| format!("create the report {} (--report)", path.display()))?;
-        let mut file = BufWriter::new(file);
-        file.write_all(b"{\"version\":1,\"files\":[\n")?;
-        let state = Mutex::new(Some(State {
-            file,
-            empty: true,
-            broken: None,
-        }));
         Ok(Self {
-            target: Some(Target {
+            kept: Some(Kept {
                 path: path.to_owned(),
-                state,
+                state: Mutex::new(Some(state)),
             }),
         })
     }
 
     /// A report that keeps nothing.
     pub(crate) fn none() -> Self {
-        Self { target: None }
+        Self { kept: None }
     }
 
     /// Whether entries are kept; where not, making them can be spared.
     pub(crate) fn is_wanted(&self) -> bool {
-        self.target.is_some()
+        self.kept.is_some()
     }
 
     /// Adds a file. A report that cannot be written is given up, and [`Report::finish`] says so: it is no reason
     /// not to mirror.
     pub(crate) fn add(&self, entry: &Entry<'_>) {
-        let Some(target) = &self.target else {
+        let Some(kept) = &self.kept else {
             return;
         };
-        let mut state = target.state.lock().expect("no panic under this lock");
+        let mut state = kept.state.lock().expect("no panic under this lock");
         let Some(state) = state.as_mut() else {
             return;
         };
         if state.broken.is_some() {
             return;
         }
-        let separator: &[u8] = if std::mem::replace(&mut state.empty, false) {
-            b""
-        } else {
-            b",\n"
-        };
-        let separated = state.file.write_all(separator);
-        let written = separated.and_then(|()| Ok(serde_json::to_writer(&mut state.file, entry)?));
-        if let Err(error) = written {
+        if let Err(error) = state.write(entry) {
             let error = plain(error);
-            let path = target.path.display();
+            let path = kept.path.display();
             tracing::error!(
                 "cannot write the report {path} (--report): {error}; {}; the mirror goes on without it",
                 remedy(&error)
@@ -188,34 +175,63 @@ impl Report {
         }
     }
 
-    /// Closes the report with its summary and gives it its name.
+    /// Closes the report with its summary and puts it where it was asked for. A named pipe waits for its reader.
     ///
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn finish(&self, summary: &Summary) -> anyhow::Result<()> {
-        let Some(Target { path, state }) = &self.target else {
+        let Some(Kept { path, state }) = &self.kept else {
             return Ok(());
         };
         let taken = state.lock().expect("no panic under this lock").take();
-        let Some(State {
-            mut file, broken, ..
-        }) = taken
-        else {
+        let Some(state) = taken else {
             return Ok(());
         };
-        let finished = broken.map_or(Ok(()), Err).and_then(|()| {
-            file.write_all(b"\n],\"summary\":")?;
-            serde_json::to_writer(&mut file, summary)?;
-            file.write_all(b"}\n")?;
-            let file = file
-                .into_inner()
-                .map_err(std::io::IntoInnerError::into_error)?;
-            file.persist(path).map_err(|refused| refused.error)?;
-            Ok(())
-        });
-        finished.map_err(plain).map_err(|error| {
-            let (path, remedy) = (path.display(), remedy(&error));
+        state.close(summary).map_err(plain).map_err(|error| {
+            let path = path.display();
+            let remedy = match error.kind() {
+                ErrorKind::BrokenPipe => "whoever was to read it has ended",
+                _ => remedy(&error),
+            };
             anyhow::anyhow!("cannot write the report {path} (--report): {error}; {remedy}")
         })
+    }
+}
+
+impl State {
+    fn new(path: &Path) -> anyhow::Result<Self> {
+        let target = Target::of(path)?;
+        let mut draft = BufWriter::new(target.draft()?);
+        draft.write_all(b"{\"version\":1,\"files\":[\n")?;
+        Ok(Self {
+            target,
+            draft,
+            empty: true,
+            broken: None,
+        })
+    }
+
+    fn write(&mut self, entry: &Entry<'_>) -> std::io::Result<()> {
+        if !std::mem::replace(&mut self.empty, false) {
+            self.draft.write_all(b",\n")?;
+        }
+        Ok(serde_json::to_writer(&mut self.draft, entry)?)
+    }
+
+    fn close(self, summary: &Summary) -> std::io::Result<()> {
+        let Self {
+            target,
+            mut draft,
+            broken,
+            ..
+        } = self;
+        broken.map_or(Ok(()), Err)?;
+        draft.write_all(b"\n],\"summary\":")?;
+        serde_json::to_writer(&mut draft, summary)?;
+        draft.write_all(b"}\n")?;
+        let draft = draft
+            .into_inner()
+            .map_err(std::io::IntoInnerError::into_error)?;
+        target.put(draft)
     }
 }

@@ -15,7 +15,7 @@ use mirror_runtime::{Disposed as _, Disposition, Shutdown};
 use tempfile::NamedTempFile;
 
 use crate::error::RunError;
-use crate::guard::{Admitted, Guard};
+use crate::guard::{Guard, Sum};
 use crate::options::Options;
 use crate::plan::{self, Latest};
 use crate::progress::Progress;
@@ -45,8 +45,11 @@ pub(crate) struct Run {
     pub name: String,
     pub has_credentials: bool,
     pub guard: Guard,
-    /// What of the plans may be carried out so far.
-    pub admitted: Admitted,
+    /// What the plans came to that were only looked at, and those that may be carried out.
+    pub measured: Sum,
+    pub admitted: Sum,
+    /// Whether what the selection selects changes by itself as time goes on.
+    pub selection_slides: bool,
 }
 
 impl Run {

@@ -1,6 +1,6 @@
 //! Takes a run through the subdirs of its channel.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use futures::{StreamExt as _, stream};
 use mirror_channel::source::SourceError;
@@ -10,7 +10,7 @@ use mirror_oci::DestinationError;
 use crate::error::RunError;
 use crate::guard::OverLimit;
 use crate::run::Run;
-use crate::summary::{SubdirSummary, Totals};
+use crate::summary::SubdirSummary;
 use crate::sync::{Purpose, Sync};
 
 /// Subdirs at work at once: while one waits for its last large file, the next is planned.
@@ -18,9 +18,7 @@ const AT_ONCE: usize = 2;
 
 /// What is known of the subdirs so far; kept outside the work, which may be dropped.
 #[derive(Debug, Default)]
-pub(crate) struct Synced {
-    state: Mutex<Ended>,
-}
+pub(crate) struct Synced(Mutex<Ended>);
 
 /// What the subdirs came to.
 #[derive(Debug, Default)]
@@ -32,54 +30,30 @@ pub(crate) struct Ended {
     /// The plan is larger than it may be.
     pub over_limit: Option<OverLimit>,
     /// The registry or the channel cannot be reached: what is left would wait for it in vain.
-    unreachable: bool,
+    pub is_cut_off: bool,
 }
 
 impl Ended {
     /// Whether nothing was carried out although more than a plan was asked for.
     pub(crate) fn is_only_a_plan(&self) -> bool {
-        self.login.is_some() || self.over_limit.is_some()
+        let untouched = |subdir: &SubdirSummary| subdir.done + subdir.failed == 0;
+        let kept_back = self.login.is_some() || self.over_limit.is_some();
+        kept_back && self.subdirs.iter().all(untouched)
     }
 }
 
 impl Synced {
-    fn add(&self, summary: SubdirSummary, login: Option<String>) {
-        let mut state = self.state.lock().expect("no panic under this lock");
-        state.subdirs.push(summary);
-        if login.is_some() {
-            state.login = login;
-        }
-    }
-
-    /// Notes that a host cannot be reached; whether that is news.
-    fn unreachable(&self) -> bool {
-        let mut state = self.state.lock().expect("no panic under this lock");
-        !std::mem::replace(&mut state.unreachable, true)
-    }
-
-    fn is_over(&self) -> bool {
-        let state = self.state.lock().expect("no panic under this lock");
-        state.unreachable
+    fn ended(&self) -> MutexGuard<'_, Ended> {
+        self.0.lock().expect("no panic under this lock")
     }
 
     fn is_any_served(&self) -> bool {
-        let state = self.state.lock().expect("no panic under this lock");
-        state.subdirs.iter().any(|summary| summary.error.is_none())
-    }
-
-    /// Whether the sum of all plans is within the run's limits.
-    fn check_limits(&self, run: &Run) -> bool {
-        let mut state = self.state.lock().expect("no panic under this lock");
-        let totals = Totals::of(&state.subdirs);
-        state.over_limit = run
-            .guard
-            .check(totals.planned_files, totals.planned_bytes)
-            .err();
-        state.over_limit.is_none()
+        let served = |summary: &SubdirSummary| summary.error.is_none();
+        self.ended().subdirs.iter().any(served)
     }
 
     pub(crate) fn finish(self) -> Ended {
-        let mut ended = self.state.into_inner().expect("no panic under this lock");
+        let mut ended = self.0.into_inner().expect("no panic under this lock");
         ended
             .subdirs
             .sort_by(|a, b| (a.subdir == NOARCH, &a.subdir).cmp(&(b.subdir == NOARCH, &b.subdir)));
@@ -89,74 +63,102 @@ impl Synced {
 
 /// Syncs every subdir. Where the plan has limits, all of it is made once before any of it is carried out.
 pub(crate) async fn sync(run: &Run, synced: &Synced) {
-    if run.options.dry_run || !run.guard.is_set() {
-        each(run, Purpose::Mirror, synced).await;
-        synced.check_limits(run);
+    let mut wanted = match run.options.subdirs.is_empty() {
+        true => subdir::known(),
+        false => run.options.subdirs.iter().map(String::as_str).collect(),
+    };
+    if !wanted.contains(&NOARCH) {
+        // Clients ask for it whatever else they want.
+        wanted.push(NOARCH);
+    }
+    if run.options.dry_run {
+        each(run, &wanted, Purpose::Mirror, synced).await;
+        synced.ended().over_limit = run.guard.check(run.measured.amount()).err();
         return;
     }
-    let measured = Synced::default();
-    each(run, Purpose::Measure, &measured).await;
-    if measured.check_limits(run) {
-        each(run, Purpose::Mirror, synced).await;
-    } else {
-        let ended = measured.finish();
-        for subdir in &ended.subdirs {
-            if let Some(error) = &subdir.error {
-                tracing::error!("subdir {}: {error}", subdir.subdir);
-            }
-        }
-        *synced.state.lock().expect("no panic under this lock") = ended;
+    if !run.guard.is_set() {
+        return each(run, &wanted, Purpose::Mirror, synced).await;
     }
+    let measured = Synced::default();
+    each(run, &wanted, Purpose::Measure, &measured).await;
+    let mut measured = measured.finish();
+    measured.over_limit = run.guard.check(run.measured.amount()).err();
+    if measured.over_limit.is_some() || measured.is_cut_off {
+        for (name, error) in errors(&measured.subdirs) {
+            tracing::error!("subdir {name}: {error}");
+        }
+        *synced.ended() = measured;
+        return;
+    }
+    // What could not be measured is not carried out: nobody knows how much it is.
+    let (failed, planned): (Vec<_>, Vec<_>) = measured
+        .subdirs
+        .into_iter()
+        .partition(|subdir| subdir.error.is_some());
+    for (name, error) in errors(&failed) {
+        tracing::error!("subdir {name}: {error}");
+    }
+    let planned: Vec<&str> = planned.iter().map(|plan| plan.subdir.as_str()).collect();
+    each(run, &planned, Purpose::Mirror, synced).await;
+    synced.ended().subdirs.extend(failed);
+}
+
+fn errors(subdirs: &[SubdirSummary]) -> impl Iterator<Item = (&str, &str)> {
+    subdirs
+        .iter()
+        .filter_map(|subdir| Some((subdir.subdir.as_str(), subdir.error.as_deref()?)))
 }
 
 /// Goes through the subdirs, a few at once, and `noarch` last: whether its absence means an empty one or a channel
 /// that is not there, the others tell.
-async fn each(run: &Run, purpose: Purpose, synced: &Synced) {
-    let wanted = &run.options.subdirs;
-    let names = match wanted.is_empty() {
-        true => subdir::known(),
-        false => wanted.iter().map(String::as_str).collect(),
-    };
-    stream::iter(names.into_iter().filter(|name| *name != NOARCH))
+async fn each(run: &Run, names: &[&str], purpose: Purpose, synced: &Synced) {
+    stream::iter(names.iter().filter(|name| **name != NOARCH))
         .for_each_concurrent(AT_ONCE, |name| one(run, name, purpose, synced))
         .await;
-    // Clients ask for noarch whatever else they want.
-    one(run, NOARCH, purpose, synced).await;
+    if names.contains(&NOARCH) {
+        one(run, NOARCH, purpose, synced).await;
+    }
 }
 
 async fn one(run: &Run, name: &str, purpose: Purpose, synced: &Synced) {
-    if run.shutdown.is_requested() || synced.is_over() {
+    if run.shutdown.is_requested() || synced.ended().is_cut_off {
         return;
     }
+    let mut summary = SubdirSummary {
+        subdir: name.to_owned(),
+        ..SubdirSummary::default()
+    };
     let ended = match Sync::new(run, name, purpose) {
-        Ok(sync) => sync.run(synced.is_any_served()).await,
+        Ok(sync) => sync.run(synced.is_any_served(), &mut summary).await,
         Err(error) => Err(error),
     };
-    let error = match ended {
-        Ok(None) => return,
-        Ok(Some(summary)) => return synced.add(summary, None),
-        Err(error) => error,
-    };
-    match error.downcast::<RunError>() {
-        Ok(RunError::LoginNeeded { registry, planned }) => synced.add(*planned, Some(registry)),
+    match ended {
+        Ok(false) => {}
+        Ok(true) => synced.ended().subdirs.push(summary),
         // One subdir in the way must not keep the others from being mirrored.
-        error => {
-            let error = error.map_or_else(|error| error, Into::into);
-            let text = format!("{error:#}");
-            // Those at work beside it meet the same wall; once is enough to say so.
-            let is_news = !is_unreachable(&error) || synced.unreachable();
-            // What is only measured is met again, or said with the plan.
-            if is_news && purpose == Purpose::Mirror {
-                tracing::error!("subdir {name}: {text}");
-            }
-            let summary = SubdirSummary {
-                subdir: name.to_owned(),
-                error: Some(text),
-                ..SubdirSummary::default()
-            };
-            synced.add(summary, None);
-        }
+        Err(error) => fail(summary, error, purpose, synced),
     }
+}
+
+fn fail(mut summary: SubdirSummary, error: anyhow::Error, purpose: Purpose, synced: &Synced) {
+    let mut ended = synced.ended();
+    if let Some(RunError::LoginNeeded { registry }) = error.downcast_ref() {
+        ended.login = Some(registry.clone());
+        ended.subdirs.push(summary);
+        return;
+    }
+    if let Some(over) = error.downcast_ref::<OverLimit>() {
+        ended.over_limit = Some(over.clone());
+    }
+    let text = format!("{error:#}");
+    // Those at work beside one that met a wall meet the same; once is enough to say so. What is only measured is met
+    // again, or said with the plan.
+    let is_news = !is_unreachable(&error) || !std::mem::replace(&mut ended.is_cut_off, true);
+    if is_news && purpose == Purpose::Mirror {
+        tracing::error!("subdir {}: {text}", summary.subdir);
+    }
+    summary.error = Some(text);
+    ended.subdirs.push(summary);
 }
 
 /// Whether nobody answers at the registry or at the channel.

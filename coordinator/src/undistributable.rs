@@ -1,4 +1,4 @@
-//! conda-forge's list of packages that may not be passed on.
+//! The list of packages that may not be passed on: conda-forge's own, or one that was given.
 
 use std::path::Path;
 
@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use futures::TryStreamExt as _;
 use mirror_channel::selection::parse_undistributable;
 use mirror_channel::source::Fetcher;
+use tokio::io::AsyncReadExt as _;
 use url::Url;
 
 /// The channel that has such a list.
@@ -36,7 +37,7 @@ pub(crate) async fn names(
     };
     read(from, fetcher).await.with_context(|| {
         format!(
-            "cannot read the list of packages of {CHANNEL} that may not be passed on ({}); give another place with \
+            "cannot read the list of packages that may not be passed on ({}); give another place with \
              --undistributable URL or FILE, or --undistributable none to mirror without it",
             mirror_runtime::redact::text(from)
         )
@@ -49,20 +50,31 @@ fn has_list(channel: &str) -> bool {
 }
 
 async fn read(from: &str, fetcher: &Fetcher) -> anyhow::Result<Vec<String>> {
-    let bytes = match Url::parse(from) {
+    let mut bytes = Vec::new();
+    match Url::parse(from) {
         Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => {
-            let mut bytes = Vec::new();
-            let mut stream = fetcher.open(&url).await?.bytes;
-            while let Some(chunk) = stream.try_next().await? {
-                anyhow::ensure!(
-                    bytes.len() + chunk.len() <= MAX_LIST,
-                    "it is larger than {MAX_LIST} bytes"
-                );
+            let mut stream = fetcher.open(&url).await.map_err(whole)?.bytes;
+            while let Some(chunk) = stream.try_next().await.map_err(whole)? {
                 bytes.extend_from_slice(&chunk);
+                if bytes.len() > MAX_LIST {
+                    break;
+                }
             }
-            bytes
         }
-        _ => tokio::fs::read(Path::new(from)).await?,
-    };
+        _ => {
+            let file = tokio::fs::File::open(Path::new(from)).await?;
+            let mut limited = file.take(MAX_LIST as u64 + 1);
+            limited.read_to_end(&mut bytes).await?;
+        }
+    }
+    anyhow::ensure!(
+        bytes.len() <= MAX_LIST,
+        "it is larger than {MAX_LIST} bytes"
+    );
     Ok(parse_undistributable(&bytes)?)
+}
+
+/// An error whose text has its causes already.
+fn whole(error: impl std::fmt::Display) -> anyhow::Error {
+    anyhow::anyhow!("{error}")
 }

@@ -1,8 +1,11 @@
-//! Tells a refused package from a refused login, and a file that this machine has no room for from a machine that has
-//! no room at all: so many in a row with no success between.
+//! Tells what is wrong with one build from what is wrong with the login, this machine or a host: so many in a row with no
+//! success between.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use mirror_runtime::{Disposed as _, Disposition};
+use tokio::time::Instant;
 
 use crate::error::TransferError;
 use crate::service::WorkerError;
@@ -12,41 +15,99 @@ const ENOUGH: usize = 3;
 /// Builds in a row that failed on this machine after which the run stops. More than the usual workers at once: what is
 /// over in a moment should not end a run.
 const ENOUGH_LOCAL: usize = 32;
+/// Tries in a row that found nobody at a host after which the run stops, if the first of them is so long ago. Longer
+/// than a registry takes to be restarted or moved; as long as the longest pause between tries of a build, so that each
+/// was tried again meanwhile.
+const ENOUGH_UNANSWERED: (usize, Duration) = (64, Duration::from_secs(5 * 60));
 
-/// The refusals since the last success, of all slots.
+/// The failures since the last success, of all slots.
 #[derive(Debug, Default)]
-pub(crate) struct Denials {
-    repositories: Mutex<Vec<String>>,
-    /// Local failures since the last success.
-    local: AtomicUsize,
+pub(crate) struct Denials(Mutex<InARow>);
+
+#[derive(Debug, Default)]
+struct InARow {
+    /// Repositories that were refused.
+    refused: Vec<String>,
+    /// Builds that failed on this machine.
+    local: usize,
+    /// Tries that found nobody.
+    unanswered: usize,
+    /// When the first of those ended.
+    silent_since: Option<Instant>,
 }
 
 impl Denials {
+    /// A build got on: whatever was counted was about single builds.
     pub(crate) fn success(&self) {
-        self.repositories
-            .lock()
-            .expect("no panic under this lock")
-            .clear();
-        self.local.store(0, Ordering::Relaxed);
+        *self.0.lock().expect("no panic under this lock") = InARow::default();
     }
 
-    /// Notes a failure of this machine; gives the error to stop with when it is one too many.
-    pub(crate) fn local(&self, error: &TransferError) -> Option<WorkerError> {
-        let builds = self.local.fetch_add(1, Ordering::Relaxed) + 1;
-        (builds >= ENOUGH_LOCAL).then(|| WorkerError::Local {
-            builds,
+    /// Notes what one try of a build met until `now`; gives the error to stop with when it is one too many.
+    ///
+    /// However many files of the build met the same, it counts once. What a channel refuses says nothing about the
+    /// login at the destination.
+    pub(crate) fn note<'e>(
+        &self,
+        repository: &str,
+        errors: impl Iterator<Item = &'e TransferError>,
+        now: Instant,
+    ) -> Option<WorkerError> {
+        let (mut refused, mut local, mut unanswered) = (None, None, None);
+        for error in errors {
+            match error.disposition() {
+                Disposition::Denied if matches!(error, TransferError::Destination(_)) => {
+                    refused = Some(error);
+                }
+                Disposition::Local => local = Some(error),
+                _ => {
+                    unanswered = error
+                        .unreached_host()
+                        .map(|host| (host, error))
+                        .or(unanswered)
+                }
+            }
+        }
+        let mut row = self.0.lock().expect("no panic under this lock");
+        let refused = refused.and_then(|error| row.refused(repository, error));
+        let local = local.and_then(|error| row.local(error));
+        let unanswered = unanswered.and_then(|(host, error)| row.unanswered(host, error, now));
+        refused.or(local).or(unanswered)
+    }
+}
+
+impl InARow {
+    fn refused(&mut self, repository: &str, error: &TransferError) -> Option<WorkerError> {
+        if !self.refused.iter().any(|known| known == repository) {
+            self.refused.push(repository.to_owned());
+        }
+        (self.refused.len() >= ENOUGH).then(|| WorkerError::Refused {
+            repositories: self.refused.len(),
             last: error.to_string(),
         })
     }
 
-    /// Notes a refusal; gives the error to stop with when it is one too many.
-    pub(crate) fn denied(&self, repository: &str, error: &TransferError) -> Option<WorkerError> {
-        let mut repositories = self.repositories.lock().expect("no panic under this lock");
-        if !repositories.iter().any(|known| known == repository) {
-            repositories.push(repository.to_owned());
-        }
-        (repositories.len() >= ENOUGH).then(|| WorkerError::Refused {
-            repositories: repositories.len(),
+    fn local(&mut self, error: &TransferError) -> Option<WorkerError> {
+        self.local += 1;
+        (self.local >= ENOUGH_LOCAL).then(|| WorkerError::Local {
+            builds: self.local,
+            last: error.to_string(),
+        })
+    }
+
+    fn unanswered(
+        &mut self,
+        host: String,
+        error: &TransferError,
+        now: Instant,
+    ) -> Option<WorkerError> {
+        self.unanswered += 1;
+        let since = *self.silent_since.get_or_insert(now);
+        let (tries, time) = ENOUGH_UNANSWERED;
+        let for_so_long = now.duration_since(since);
+        (self.unanswered >= tries && for_so_long >= time).then(|| WorkerError::Unanswered {
+            host,
+            tries: self.unanswered,
+            for_so_long,
             last: error.to_string(),
         })
     }
@@ -55,12 +116,44 @@ impl Denials {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mirror_channel::source::SourceError;
+    use mirror_oci::DestinationError;
+    use mirror_oci::registry::RegistryError;
+
+    fn denied() -> TransferError {
+        let error = RegistryError::LoginNeeded {
+            host: "registry.test".into(),
+            repository: "ns/x".into(),
+        };
+        TransferError::Destination(DestinationError::from(error))
+    }
+
+    fn disk_full() -> TransferError {
+        let error = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        TransferError::Spool {
+            file: "x".into(),
+            source: crate::spool::SpoolError::io("spool".as_ref(), error),
+        }
+    }
+
+    fn nobody() -> TransferError {
+        TransferError::Source(SourceError::Unreachable {
+            url: "https://conda.test:8443/chan/linux-64/x-1-0.conda".into(),
+            why: "Connection refused".into(),
+        })
+    }
 
     #[test]
     fn a_machine_that_fails_build_after_build_stops_the_run_and_a_success_between_does_not() {
         let denials = Denials::default();
-        let error = TransferError::Unverifiable { file: "x".into() };
-        let fail = |times| (0..times).filter_map(|_| denials.local(&error)).count();
+        let now = Instant::now();
+        // Both formats of each build.
+        let errors = [disk_full(), disk_full()];
+        let fail = |times| {
+            (0..times)
+                .filter_map(|_| denials.note("x", errors.iter(), now))
+                .count()
+        };
         assert_eq!(fail(ENOUGH_LOCAL - 1), 0);
         denials.success();
         assert_eq!(fail(ENOUGH_LOCAL - 1), 0);
@@ -70,22 +163,66 @@ mod tests {
     #[test]
     fn three_repositories_in_a_row_stop_the_run_and_a_success_between_does_not() {
         let denials = Denials::default();
-        let error = TransferError::Unverifiable { file: "x".into() };
-        assert!(denials.denied("a", &error).is_none());
-        assert!(
-            denials.denied("a", &error).is_none(),
-            "one repository counts once"
-        );
-        assert!(denials.denied("b", &error).is_none());
+        let errors = [denied()];
+        let note = |repository| denials.note(repository, errors.iter(), Instant::now());
+        assert!(note("a").is_none());
+        assert!(note("a").is_none(), "one repository counts once");
+        assert!(note("b").is_none());
         denials.success();
-        assert!(denials.denied("c", &error).is_none());
-        assert!(denials.denied("d", &error).is_none());
+        assert!(note("c").is_none());
+        assert!(note("d").is_none());
         assert!(matches!(
-            denials.denied("e", &error),
+            note("e"),
             Some(WorkerError::Refused {
                 repositories: 3,
                 ..
             })
         ));
+    }
+
+    #[test]
+    fn a_host_that_is_gone_stops_the_run_and_one_that_comes_back_does_not() {
+        let (tries, time) = ENOUGH_UNANSWERED;
+        let start = Instant::now();
+        let denials = Denials::default();
+        let errors = [nobody(), nobody()];
+        let at = |now| denials.note("x", errors.iter(), now);
+        // A whole window of builds finds nobody at once, and again for minutes: it may be restarting.
+        for _ in 0..10 * tries {
+            assert!(at(start).is_none());
+        }
+        assert!(at(start + time - Duration::from_secs(1)).is_none());
+        denials.success();
+        // Few tries over a long time: a small run, or builds that wait.
+        let later = start + 2 * time;
+        for _ in 0..tries - 1 {
+            assert!(at(later).is_none());
+        }
+        let error = at(later + time);
+        let text = error.map(|error| error.to_string()).unwrap_or_default();
+        for part in [
+            "nobody answers at conda.test:8443",
+            "64 tries",
+            "5 minutes",
+            "run the same command again",
+            "x-1-0.conda",
+        ] {
+            assert!(text.contains(part), "no {part:?} in {text:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_channel_refuses_and_bytes_that_are_wrong_count_for_nothing() {
+        let denials = Denials::default();
+        let refused = TransferError::Source(SourceError::Denied {
+            url: "https://conda.test/x".into(),
+            status: 403,
+        });
+        let errors = [refused, TransferError::Unverifiable { file: "x".into() }];
+        let start = Instant::now();
+        for n in 0..100 {
+            let now = start + n * Duration::from_secs(60);
+            assert!(denials.note(&n.to_string(), errors.iter(), now).is_none());
+        }
     }
 }

@@ -4,6 +4,7 @@ use mirror_channel::source::SourceError;
 use mirror_ledger::{Failure, FailureKind};
 use mirror_oci::DestinationError;
 use mirror_runtime::{Disposed, Disposition};
+use url::Url;
 
 use crate::extract::ExtractError;
 use crate::spool::SpoolError;
@@ -104,6 +105,19 @@ fn remedy(error: &ExtractError) -> &'static str {
     }
 }
 
+/// The host in the text of an address; the text itself if it has none.
+fn host_in(url: &str) -> String {
+    let parsed = url.parse::<Url>().ok();
+    let host = parsed
+        .as_ref()
+        .and_then(|url| Some((url.host_str()?, url.port())));
+    match host {
+        Some((host, Some(port))) => format!("{host}:{port}"),
+        Some((host, None)) => host.to_owned(),
+        None => url.to_owned(),
+    }
+}
+
 impl Disposed for TransferError {
     fn disposition(&self) -> Disposition {
         match self {
@@ -142,6 +156,17 @@ impl TransferError {
         matches!(self, Self::Unverifiable { .. }) || larger_than_the_spool
     }
 
+    /// The host to which there was not even a connection: the channel's, the registry's, or one to which they sent a
+    /// request on. `host[:port]`.
+    #[must_use]
+    pub fn unreached_host(&self) -> Option<String> {
+        match self {
+            Self::Source(SourceError::Unreachable { url, .. }) => Some(host_in(url)),
+            Self::Destination(error) => error.unreached_host().map(str::to_owned),
+            _ => None,
+        }
+    }
+
     /// What the ledger keeps of this error.
     #[must_use]
     pub fn failure(&self, attempts: u32, at_ms: u64, wanted: Option<[u8; 32]>) -> Failure {
@@ -152,9 +177,7 @@ impl TransferError {
             Disposition::Local => FailureKind::Local,
             Disposition::Permanent => FailureKind::Permanent,
             // Nobody answered, which says nothing of the file: the next run tries it at once.
-            Disposition::Retry if matches!(self, Self::Destination(error) if error.is_unreachable()) => {
-                FailureKind::Local
-            }
+            Disposition::Retry if self.unreached_host().is_some() => FailureKind::Local,
             Disposition::Retry | Disposition::Throttled { .. } | Disposition::Cancelled => {
                 FailureKind::Retry
             }

@@ -22,11 +22,30 @@ use crate::spool::{Reservation, Spool, SpoolError};
 
 /// Files up to this size never touch the disk.
 const IN_MEMORY: u64 = 256 * 1024;
-/// The slowest download that is not given up, in bytes a second on the whole: a server that sends a
-/// byte now and then would hold a slot for ever.
-const SLOWEST: u64 = 16 * 1024;
 /// How much is gathered before it is written to the spool.
 const WRITE_CHUNK: usize = 256 * 1024;
+
+/// How slow a download may be. One that is slower is given up: a server that sends a byte now and then
+/// would hold a slot and its room in the spool for ever.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// Granted to every download, whatever came.
+    grace: Duration,
+    /// Bytes a second on the whole, after that.
+    slowest: u64,
+}
+
+const PACE: Pace = Pace {
+    grace: Duration::from_secs(60),
+    slowest: 16 * 1024,
+};
+
+impl Pace {
+    /// Whether so few bytes in so long a time are too few. What came counts, not what the record says.
+    fn is_too_slow(self, elapsed: Duration, received: u64) -> bool {
+        elapsed > self.grace + Duration::from_secs(received / self.slowest)
+    }
+}
 
 /// A file that is what its record says.
 #[derive(Debug)]
@@ -60,7 +79,7 @@ pub(crate) async fn fetch(
         .build();
     let mut missing = 0;
     loop {
-        let error = match fetch_once(fetcher, spool, url, wanted, progress).await {
+        let error = match fetch_once(fetcher, spool, url, wanted, progress, PACE).await {
             Ok(fetched) => return Ok(fetched),
             Err(error) => error,
         };
@@ -88,6 +107,7 @@ async fn fetch_once(
     url: &Url,
     wanted: &Wanted,
     progress: &InFlight,
+    pace: Pace,
 ) -> Result<Fetched, TransferError> {
     let small = wanted.size.is_some_and(|size| size <= IN_MEMORY);
     // Room first, connection second: a download must not idle while it waits for the disk.
@@ -103,16 +123,16 @@ async fn fetch_once(
     let limit = wanted.size.unwrap_or(spool.budget());
     let (mut sha256, mut md5, mut size) = (Sha256::new(), Md5::new(), 0_u64);
     let mut sink = Sink::open(reservation, spool).await.map_err(spooled)?;
-    let deadline = Instant::now() + Duration::from_secs(60 + limit / SLOWEST);
+    let started = Instant::now();
     while let Some(chunk) = bytes.next().await {
         let chunk = chunk?;
-        if Instant::now() > deadline {
+        size += chunk.len() as u64;
+        if pace.is_too_slow(started.elapsed(), size) {
             return Err(TransferError::TooSlow {
                 url: redact::url(url),
                 size,
             });
         }
-        size += chunk.len() as u64;
         if size > limit {
             return Err(too_long(url, wanted, spool));
         }
@@ -245,3 +265,7 @@ impl Sink {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "fetch_tests.rs"]
+mod tests;

@@ -11,6 +11,7 @@ mod error;
 pub mod extract;
 mod fetch;
 mod hold;
+mod naming;
 mod service;
 mod settle;
 mod slot;

@@ -34,6 +34,21 @@ pub enum WorkerError {
         /// The last refusal.
         last: String,
     },
+    /// A host that every build needs has gone away.
+    #[error(
+        "nobody answers at {host}: the last {tries} tries, of whatever build, all failed so, the first of them {} minutes ago; the run was stopped; see that the host runs and this machine reaches it, and run the same command again; the last failure: {last}",
+        for_so_long.as_secs() / 60
+    )]
+    Unanswered {
+        /// Who does not answer, `host[:port]`.
+        host: String,
+        /// How many.
+        tries: usize,
+        /// Since the first of them.
+        for_so_long: Duration,
+        /// The last failure.
+        last: String,
+    },
     /// One build after the other fails on this machine: a full disk would have the whole channel downloaded for nothing.
     #[error(
         "the last {builds} builds all failed for a reason on this machine, so the run was stopped; mend it and run the same command again; the last failure: {last}"
@@ -75,8 +90,8 @@ impl Worker {
     /// Works until a stop is asked for or the queue is closed.
     ///
     /// # Errors
-    /// When the ledger or the queue fails, or the registry refuses one repository after the other;
-    /// other slots are stopped then.
+    /// When the ledger or the queue fails, the registry refuses one repository after the other, this machine fails
+    /// one build after the other, or nobody answers any more; other slots are stopped then.
     pub async fn run(self, options: Options, shutdown: Shutdown) -> Result<(), WorkerError> {
         let stop = shutdown.child();
         let mut slots = JoinSet::new();

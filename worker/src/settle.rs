@@ -5,6 +5,7 @@ use std::time::Duration;
 use mirror_ledger::{self as ledger, FileOutcome, Settlement};
 use mirror_queue::{Action, Delivery, Task, backoff};
 use mirror_runtime::{Disposed as _, Disposition, clock, fail_point};
+use tokio::time::Instant;
 
 use crate::error::TransferError;
 use crate::hold::Hold;
@@ -71,9 +72,13 @@ impl Slot {
             self.denials.success();
         }
         let mut then = Then::Acknowledge;
+        let wall = {
+            let errors = met.iter().map(|(_, error)| error).chain(&stopped);
+            self.denials
+                .note(&checked.place.repository, errors, Instant::now())
+        };
         for (wanted, error) in met {
             let file = wanted.file.as_str();
-            self.note_denial(checked, &error)?;
             let last_try = hold.attempt >= error.tries(self.context.attempts);
             if error.is_transient() && !last_try {
                 // What stopped the task says what becomes of its other files.
@@ -89,14 +94,15 @@ impl Slot {
         if let Some(error) = stopped {
             then = self.after_stop(&delivery.task, hold.attempt, &error);
             if then == Then::Acknowledge {
-                self.note_denial(checked, &error)?;
                 tracing::warn!(build = delivery.task.stem(), %error, attempts = hold.attempt, "failed");
                 let mut others = checked.failed_by(hold.attempt, &error);
                 others.retain(|(file, _)| outcomes.iter().all(|(known, _)| known != file));
                 outcomes.append(&mut others);
             }
         }
-        self.finish(delivery, hold, outcomes, then).await
+        // What was done is kept, whatever stops the run.
+        self.finish(delivery, hold, outcomes, then).await?;
+        wall.map_or(Ok(()), Err)
     }
 
     /// The task as a whole met `error`: whether and when what is left of it is tried again.
@@ -110,19 +116,6 @@ impl Slot {
             }
             _ => Then::Acknowledge,
         }
-    }
-
-    /// Counts a refusal by the destination, and a failure of this machine; an error when it is one too many.
-    /// What a channel refuses says nothing about the login at the destination.
-    fn note_denial(&self, checked: &Checked, error: &TransferError) -> Result<(), WorkerError> {
-        let enough = match error.disposition() {
-            Disposition::Denied if matches!(error, TransferError::Destination(_)) => {
-                self.denials.denied(&checked.place.repository, error)
-            }
-            Disposition::Local => self.denials.local(error),
-            _ => None,
-        };
-        enough.map_or(Ok(()), Err)
     }
 
     pub(crate) async fn finish(

@@ -16,7 +16,7 @@ use crate::error::TransferError;
 use crate::hold::Hold;
 use crate::service::WorkerError;
 use crate::settle::{Then, failed};
-use crate::steps::{needs_probe, wanted};
+use crate::steps::{Asked, are_worth_a_look, needs_probe};
 use crate::transfer::{Knowledge, Transfer};
 
 pub(crate) struct Slot {
@@ -28,7 +28,7 @@ pub(crate) struct Slot {
 /// A task whose names were checked.
 pub(crate) struct Checked {
     pub(crate) place: Place,
-    pub(crate) files: Vec<(Wanted, Action)>,
+    pub(crate) files: Vec<Asked>,
 }
 
 impl Checked {
@@ -41,8 +41,9 @@ impl Checked {
         let open = self
             .files
             .iter()
-            .filter(|(_, action)| *action != Action::Keep);
-        open.map(|(wanted, _)| failed(wanted.file.as_str(), wanted.sha256, attempts, error))
+            .filter(|file| file.action != Action::Keep)
+            .map(|file| &file.wanted);
+        open.map(|wanted| failed(wanted.file.as_str(), wanted.sha256, attempts, error))
             .collect()
     }
 }
@@ -93,8 +94,9 @@ impl Slot {
                 .await;
         }
         let interrupted = delivery.redelivered || hold.interrupted || hold.attempt > 1;
+        let asked_for = task.probe || interrupted || needs_probe(&checked.files);
         let knowledge = Knowledge {
-            probe: task.probe || interrupted || needs_probe(&checked.files),
+            probe: asked_for && are_worth_a_look(&checked.files, task.allow_unverified),
             interrupted,
         };
         let transfer = Transfer {
@@ -127,16 +129,12 @@ impl Slot {
         let host = self.context.destination.host();
         let layout =
             SubdirLayout::new(host, &self.context.namespace, &task.channel, &task.subdir).ok()?;
-        let files: Option<Vec<_>> = task
-            .files
-            .iter()
-            .map(|file| Some((wanted(file)?, file.action)))
-            .collect();
+        let files: Option<Vec<_>> = task.files.iter().map(Asked::of).collect();
         let files = files?;
         let same_build = files
             .iter()
-            .all(|(wanted, _)| wanted.file.stem() == task.stem());
-        let first: &FileName = &files.first()?.0.file;
+            .all(|file| file.wanted.file.stem() == task.stem());
+        let first: &FileName = &files.first()?.wanted.file;
         let place = layout.package(first).ok()?;
         same_build.then_some(Checked { place, files })
     }
@@ -146,8 +144,8 @@ impl Slot {
         let open: Vec<&Wanted> = checked
             .files
             .iter()
-            .filter(|(_, action)| *action != Action::Keep)
-            .map(|(wanted, _)| wanted)
+            .filter(|file| file.action != Action::Keep)
+            .map(|file| &file.wanted)
             .collect();
         let names: Vec<String> = open
             .iter()

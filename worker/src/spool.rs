@@ -24,9 +24,10 @@ pub enum SpoolError {
         /// The budget.
         budget: u64,
     },
-    /// More of it came than the whole budget; its record does not say how large it is.
+    /// More of it came than the whole budget; its record does not say how large it is. It rests, because every run
+    /// would download as much again only to find that out.
     #[error(
-        "the file is larger than the {budget} bytes that the spool may hold; raise --spool-size"
+        "the file is larger than the {budget} bytes that the spool may hold; raise --spool-size and run again with --retry-failed"
     )]
     Full {
         /// The budget.

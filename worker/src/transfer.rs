@@ -3,15 +3,13 @@
 //! Files go one at a time, each with its own room in the spool. A file that fails does not stop the
 //! other; what was transferred is named by the manifest before anything is reported as done.
 
-use std::sync::Arc;
-
 use mirror_channel::name::{ArchiveType, FileName};
 use mirror_ledger::FileOutcome;
 use mirror_oci::layout::Place;
 use mirror_oci::manifest::{Descriptor, Manifest};
-use mirror_oci::package::{InfoLayers, Transferred, Wanted, assemble, package_layer};
+use mirror_oci::package::{InfoLayers, Transferred, Wanted, package_layer};
 use mirror_oci::{Body, Digest, Presence};
-use mirror_queue::{Action, Task};
+use mirror_queue::Task;
 use mirror_runtime::{Disposed as _, Disposition, fail_point, redact};
 use url::Url;
 
@@ -19,7 +17,7 @@ use crate::context::Context;
 use crate::error::TransferError;
 use crate::extract::{self, Info};
 use crate::fetch::{Fetched, fetch};
-use crate::steps::{Step, steps};
+use crate::steps::{Asked, Step, steps};
 
 /// What became of each file of a task.
 #[derive(Debug, Default)]
@@ -50,15 +48,15 @@ pub(crate) struct Transfer<'a> {
     pub context: &'a Context,
     pub task: &'a Task,
     pub place: &'a Place,
-    pub files: &'a [(Wanted, Action)],
+    pub files: &'a [Asked],
     pub knowledge: Knowledge,
 }
 
 /// What stays at hand until the manifest is in place: the last file and every info.
 #[derive(Default)]
-struct AtHand {
-    last: Option<Fetched>,
-    infos: Vec<Info>,
+pub(crate) struct AtHand {
+    pub last: Option<Fetched>,
+    pub infos: Vec<Info>,
 }
 
 impl Transfer<'_> {
@@ -85,6 +83,12 @@ impl Transfer<'_> {
                     settled
                         .failed
                         .push((wanted, TransferError::NotHeld { file }));
+                }
+                Step::Refused(wanted) => {
+                    let file = wanted.file.as_str().to_owned();
+                    settled
+                        .failed
+                        .push((wanted, TransferError::Unverifiable { file }));
                 }
                 Step::Held(wanted, layer) => settled.done.push(done(&wanted, &layer)),
                 Step::Fetch(_) if settled.stopped.is_some() => {}
@@ -118,20 +122,6 @@ impl Transfer<'_> {
         Some(settled)
     }
 
-    async fn probe(&self) -> Result<Option<Manifest>, TransferError> {
-        let Place { repository, tag } = self.place;
-        let Some(stored) = self.context.destination.manifest(repository, tag).await? else {
-            return Ok(None);
-        };
-        match Manifest::from_bytes(&stored.bytes) {
-            Ok(manifest) => Ok(Some(manifest)),
-            Err(error) => {
-                tracing::warn!(repository, tag, %error, "the tag holds something that is none of ours; it will be replaced");
-                Ok(None)
-            }
-        }
-    }
-
     /// Downloads one file and pushes its blobs.
     async fn bring(
         &self,
@@ -154,7 +144,7 @@ impl Transfer<'_> {
             &progress,
         )
         .await?;
-        let info = self.extract(file, &fetched).await?;
+        let info = self.info(file, &fetched.body).await?;
         if let Some(other) = info.other_than(file.stem()) {
             tracing::warn!(
                 url = redact::url(&url),
@@ -183,7 +173,7 @@ impl Transfer<'_> {
         let has_conda = before
             .iter()
             .any(|(_, file)| file.archive == ArchiveType::Conda)
-            || self.files.iter().any(|(wanted, _)| {
+            || self.files.iter().any(|Asked { wanted, .. }| {
                 wanted.file.archive() == ArchiveType::Conda
                     && existing.is_some_and(|manifest| wanted.layer_in(manifest).is_some())
             });
@@ -219,101 +209,14 @@ impl Transfer<'_> {
         })
     }
 
-    async fn extract(&self, file: &FileName, fetched: &Fetched) -> Result<Info, TransferError> {
-        let (archive, subdir) = (file.archive(), self.task.subdir.clone());
-        let (limits, spool) = (
-            self.context.limits,
-            Arc::new(self.context.spool.dir().to_path_buf()),
-        );
-        let body = fetched.body.clone();
-        let work = move || match body {
-            Body::Memory(bytes) => extract::extract(
-                std::io::Cursor::new(bytes),
-                archive,
-                &subdir,
-                &limits,
-                &spool,
-            ),
-            Body::File { path, .. } => {
-                let file =
-                    std::fs::File::open(path.as_path()).map_err(extract::ExtractError::Spool)?;
-                extract::extract(file, archive, &subdir, &limits, &spool)
-            }
-        };
-        let extracted = tokio::task::spawn_blocking(work).await;
-        let named = |source| TransferError::Extract {
+    async fn info(&self, file: &FileName, body: &Body) -> Result<Info, TransferError> {
+        let (limits, spool) = (self.context.limits, self.context.spool.dir());
+        let subdir = self.task.subdir.clone();
+        let taken = extract::extract_body(body.clone(), file.archive(), subdir, limits, spool);
+        taken.await.map_err(|source| TransferError::Extract {
             file: file.as_str().to_owned(),
             source,
-        };
-        match extracted {
-            Ok(result) => result.map_err(named),
-            // A panic in a decoder is the package's doing: it fails, the worker goes on.
-            Err(panic) => Err(named(extract::ExtractError::Unreadable(format!(
-                "the decoder gave up: {panic}"
-            )))),
-        }
-    }
-
-    /// Puts the manifest. If the registry says that a blob is missing, everything is looked for once
-    /// more and what is missing pushed again.
-    async fn name(
-        &self,
-        transferred: &[(Wanted, Transferred)],
-        existing: Option<&Manifest>,
-        at_hand: &AtHand,
-    ) -> Result<(), TransferError> {
-        let listed: Vec<Wanted> = self
-            .files
-            .iter()
-            .map(|(wanted, _)| wanted.clone())
-            .collect();
-        let files: Vec<Transferred> = transferred.iter().map(|(_, file)| file.clone()).collect();
-        let manifest =
-            assemble(&listed, &files, existing).expect("at least one file was transferred");
-        let bytes = manifest.to_bytes();
-        let Place { repository, tag } = self.place;
-        let destination = &self.context.destination;
-        match destination.put_manifest(repository, tag, &bytes).await {
-            Err(error) if error.is_blob_unknown() => {
-                tracing::warn!(repository, tag, %error, "the registry lost a blob; pushing what is missing");
-                self.push_missing(at_hand, &manifest).await?;
-                destination.put_manifest(repository, tag, &bytes).await?;
-            }
-            put => {
-                put?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn push_missing(
-        &self,
-        at_hand: &AtHand,
-        manifest: &Manifest,
-    ) -> Result<(), TransferError> {
-        let repository = &self.place.repository;
-        let destination = &self.context.destination;
-        destination.forget_config(repository);
-        destination.ensure_config(repository).await?;
-        let infos = at_hand
-            .infos
-            .iter()
-            .flat_map(|info| [&info.archive, &info.index]);
-        let bodies = infos.map(|blob| (blob.digest, &blob.body)).chain(
-            at_hand
-                .last
-                .iter()
-                .map(|file| (Digest::from_sha256(file.sha256), &file.body)),
-        );
-        for (digest, body) in bodies {
-            if manifest.layers.iter().any(|layer| layer.digest == digest) {
-                destination
-                    .push_blob(repository, &digest, body, Presence::Unknown)
-                    .await?;
-            }
-        }
-        // A file whose bytes are gone comes back with the next try of the task, if it is the one missing.
-        Ok(())
+        })
     }
 
     fn url(&self, file: &FileName) -> Url {

@@ -105,7 +105,7 @@ fn page(command: clap::Command) -> anyhow::Result<Vec<u8>> {
     let source = format!("conda-oci {}", env!("CARGO_PKG_VERSION"));
     let has_commands = command.has_subcommands();
     let man = clap_mangen::Man::new(command).source(source);
-    let (mut page, mut examples) = (Vec::new(), Vec::new());
+    let (mut page, mut extra) = (Vec::new(), Vec::new());
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
     man.render_synopsis_section(&mut page)?;
@@ -114,11 +114,25 @@ fn page(command: clap::Command) -> anyhow::Result<Vec<u8>> {
     if has_commands {
         man.render_subcommands_section(&mut page)?;
     }
-    man.render_extra_section(&mut examples)?;
-    let examples = String::from_utf8_lossy(&examples);
-    let examples = examples.replacen(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n.nf\n", 1);
-    page.extend_from_slice(examples.as_bytes());
-    page.extend_from_slice(b".fi\n");
+    man.render_extra_section(&mut extra)?;
+    page.extend_from_slice(sections(&String::from_utf8_lossy(&extra)).as_bytes());
     man.render_version_section(&mut page)?;
     Ok(page)
+}
+
+/// What stands below the options in the help, each part under a heading of its own.
+fn sections(extra: &str) -> String {
+    let mut sections = extra.replacen(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n.nf\n", 1);
+    for (heading, section) in [
+        ("Environment", "ENVIRONMENT"),
+        ("Exit codes", "EXIT STATUS"),
+    ] {
+        sections = sections.replacen(
+            &format!("\n{heading}:\n"),
+            &format!("\n.fi\n.SH \"{section}\"\n.nf\n"),
+            1,
+        );
+    }
+    sections.push_str(".fi\n");
+    sections
 }

@@ -1,59 +1,18 @@
 //! The options of `conda-oci mirror`, the same on the command line and in a configuration file.
 
-use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::Args;
 use serde::Deserialize;
-use serde::de::Deserializer;
+use serde::de::{Deserializer, Error};
 
+use super::help;
 use super::run::RunArgs;
-use super::units::{Size, Span};
-
-const EXAMPLES: &str = "\
-Examples:
-  What would be mirrored, without a registry:
-    conda-oci mirror --channel conda-forge --package zlib --dry-run
-
-  One package of conda-forge into ghcr.io/myorg (ORAS_USER and ORAS_PASS hold the login):
-    conda-oci mirror --channel conda-forge --package zlib --user myorg
-
-  Two subdirs of a channel into a registry on this machine:
-    conda-oci mirror -c https://prefix.dev/conda-forge -s linux-64 -s noarch \\
-      --registry http://127.0.0.1:5000/ns
-
-  The two newest versions of everything with an MIT licence, but nothing for CUDA or over 100 MB:
-    conda-oci mirror -c conda-forge -p '*[license=MIT]' --latest 2 --exclude 'cuda*' \\
-      --max-size 100MB --registry harbor.example/conda
-
-  One version, or a range of them:
-    conda-oci mirror -c conda-forge -p zlib@1.3.1 -p 'python >=3.12,<3.14' --user myorg
-
-  A channel folder into a folder of OCI image layouts, no registry at all:
-    conda-oci mirror -c ./my-channel --registry oci:./mirror
-
-  All the mirrors of a file, one after another:
-    conda-oci mirror --config mirrors.toml
-
-Packages are named by a name (zlib), a glob ('py*'), a name and a version (zlib@1.3.1), or a conda
-MatchSpec ('zlib >=1.2.12,<2'). Quote what the shell would read.
-
-A configuration file has the options under their long names:
-    [defaults]
-    registry = \"ghcr.io/myorg\"
-    [[mirror]]
-    channel = \"conda-forge\"
-    subdir = [\"linux-64\", \"noarch\"]
-    package = [\"python >=3.12\", \"zlib\"]
-    latest = 3
-
-Run the same command again after an interruption: it goes on where it stopped.
-
-Exit codes: 0 all well, 1 some files failed, 2 could not run, 130/143 interrupted.";
+use super::units::{Count, Size, Span, Whole};
 
 /// `conda-oci mirror`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = help::MIRROR, override_usage = help::USAGE)]
 pub(crate) struct MirrorCommand {
     #[command(flatten)]
     pub mirror: MirrorArgs,
@@ -70,13 +29,7 @@ pub(crate) struct MirrorArgs {
     pub name: Option<String>,
 
     /// Channel to mirror: a name, an http(s) URL, or a folder (./path or file://), with or without /label/NAME
-    #[arg(
-        short,
-        long,
-        value_name = "CHANNEL",
-        required_unless_present = "config",
-        help_heading = "What to mirror"
-    )]
+    #[arg(short, long, value_name = "CHANNEL", help_heading = "What to mirror")]
     pub channel: Option<String>,
 
     /// Where channel names live [default: https://conda.anaconda.org]
@@ -116,7 +69,7 @@ pub(crate) struct MirrorArgs {
 
     /// Only the newest N versions of each name, in each subdir, of what the other options select
     #[arg(long, value_name = "N", help_heading = "What to mirror")]
-    pub latest: Option<NonZeroU32>,
+    pub latest: Option<Count>,
 
     /// Only what was built since a date (2026-01-31) or within an age (30d, 2w, 1y)
     #[arg(long, value_name = "DATE|AGE", help_heading = "What to mirror")]
@@ -156,15 +109,15 @@ pub(crate) struct MirrorArgs {
 
     /// Transfers at once [default: 16]
     #[arg(long, value_name = "N", help_heading = "How")]
-    pub workers: Option<NonZeroUsize>,
+    pub workers: Option<Count>,
 
     /// Most writes a minute at the registry [default: 2000 at ghcr.io, else unlimited]
     #[arg(long, value_name = "N", help_heading = "How")]
-    pub max_writes_per_minute: Option<NonZeroU32>,
+    pub max_writes_per_minute: Option<Count>,
 
     /// Stop before the first download if more files than this are to be mirrored
     #[arg(long, value_name = "N", help_heading = "How")]
-    pub max_files: Option<u64>,
+    pub max_files: Option<Whole>,
 
     /// Stop before the first download if more bytes than this are to be mirrored
     #[arg(long, value_name = "SIZE", help_heading = "How")]
@@ -172,23 +125,33 @@ pub(crate) struct MirrorArgs {
 
     /// Tries of a build in one run before it counts as failed [default: 8]
     #[arg(long, value_name = "N", help_heading = "How")]
-    pub attempts: Option<NonZeroU32>,
+    pub attempts: Option<Count>,
 
     /// Longest silence of the channel, before an answer and within it [default: 60s]
     #[arg(long, value_name = "SPAN", help_heading = "How")]
     pub read_timeout: Option<Span>,
 
     /// Also mirror files whose records have neither sha256 nor md5, as they come
-    #[arg(long, help_heading = "How")]
-    pub allow_unverified: bool,
+    #[arg(
+        long,
+        num_args = 0,
+        default_missing_value = "true",
+        help_heading = "How"
+    )]
+    pub allow_unverified: Option<bool>,
 
     /// How often a long run publishes what it has so far [default: 6h]
     #[arg(long, value_name = "SPAN", help_heading = "How")]
     pub publish_every: Option<Span>,
 
-    /// Publish even if the index loses more than 10 % of its records, or all
-    #[arg(long, help_heading = "How")]
-    pub allow_shrink: bool,
+    /// Publish even if the index loses more than 10 % and 20 records, or all
+    #[arg(
+        long,
+        num_args = 0,
+        default_missing_value = "true",
+        help_heading = "How"
+    )]
+    pub allow_shrink: Option<bool>,
 
     /// Folder of the ledgers, which remember what is done [default: ~/.local/state/conda-oci]
     #[arg(long, value_name = "DIR", help_heading = "How")]
@@ -215,55 +178,6 @@ pub(crate) struct MirrorArgs {
     pub report: Option<PathBuf>,
 }
 
-impl MirrorArgs {
-    /// These options where given, else those of `under`. Exclusions add up: leaving one out by accident would bring
-    /// back what must not be passed on.
-    pub(crate) fn over(mut self, under: Self) -> Self {
-        let list = |over: Vec<String>, under: Vec<String>| match over.is_empty() {
-            true => under,
-            false => over,
-        };
-        // Two spellings of one option: the one given last counts alone.
-        let (registry, user) = match (&self.registry, &self.user) {
-            (None, None) => (under.registry, under.user),
-            _ => (self.registry.take(), self.user.take()),
-        };
-        let mut excluded = under.excluded;
-        excluded.extend(self.excluded);
-        Self {
-            name: self.name.or(under.name),
-            channel: self.channel.or(under.channel),
-            channel_base: self.channel_base.or(under.channel_base),
-            rename: self.rename.or(under.rename),
-            subdirs: list(self.subdirs, under.subdirs),
-            packages: list(self.packages, under.packages),
-            excluded,
-            latest: self.latest.or(under.latest),
-            newer_than: self.newer_than.or(under.newer_than),
-            max_size: self.max_size.or(under.max_size),
-            formats: list(self.formats, under.formats),
-            undistributable: self.undistributable.or(under.undistributable),
-            registry,
-            user,
-            workers: self.workers.or(under.workers),
-            max_writes_per_minute: self.max_writes_per_minute.or(under.max_writes_per_minute),
-            max_files: self.max_files.or(under.max_files),
-            max_bytes: self.max_bytes.or(under.max_bytes),
-            attempts: self.attempts.or(under.attempts),
-            read_timeout: self.read_timeout.or(under.read_timeout),
-            allow_unverified: self.allow_unverified || under.allow_unverified,
-            publish_every: self.publish_every.or(under.publish_every),
-            allow_shrink: self.allow_shrink || under.allow_shrink,
-            state: self.state.or(under.state),
-            spool: self.spool.or(under.spool),
-            spool_size: self.spool_size.or(under.spool_size),
-            max_info_size: self.max_info_size.or(under.max_info_size),
-            max_unpacked_size: self.max_unpacked_size.or(under.max_unpacked_size),
-            report: self.report.or(under.report),
-        }
-    }
-}
-
 /// `newer-than = 2026-01-31` is a date of TOML's own.
 fn text_or_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     #[derive(Deserialize)]
@@ -272,10 +186,13 @@ fn text_or_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Str
         Text(String),
         Date(toml::value::Datetime),
     }
-    Ok(Some(match Given::deserialize(deserializer)? {
-        Given::Text(text) => text,
-        Given::Date(date) => date.to_string(),
-    }))
+    match Given::deserialize(deserializer)? {
+        Given::Text(text) => Ok(Some(text)),
+        Given::Date(date) if date.date.is_some() => Ok(Some(date.to_string())),
+        Given::Date(_) => Err(Error::custom(
+            "expected a date such as 2026-01-31, or an age such as \"30d\"; this is a time of day",
+        )),
+    }
 }
 
 /// `subdir = "noarch"` and `subdir = ["linux-64", "noarch"]` are both understood.
@@ -286,8 +203,11 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
         One(String),
         Many(Vec<String>),
     }
-    Ok(match Given::deserialize(deserializer)? {
-        Given::One(one) => vec![one],
-        Given::Many(many) => many,
-    })
+    match Given::deserialize(deserializer)? {
+        Given::One(one) => Ok(vec![one]),
+        Given::Many(many) if many.is_empty() => Err(Error::custom(
+            "an empty list says nothing; leave the key out for what [defaults] or the program has",
+        )),
+        Given::Many(many) => Ok(many),
+    }
 }

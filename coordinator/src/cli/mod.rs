@@ -1,10 +1,17 @@
 //! The command line.
 
+mod check;
 mod config;
+mod destination;
 mod generate;
+mod help;
+mod merge;
 mod mirror;
+mod pick;
 mod request;
 mod run;
+mod said;
+mod shown;
 mod units;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -12,6 +19,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use generate::{CompletionsArgs, ManArgs};
 pub(crate) use mirror::MirrorCommand;
+use shown::shown;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())

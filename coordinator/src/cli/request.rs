@@ -1,24 +1,24 @@
-//! From what somebody wrote to what a run is asked to do: every option checked, defaults filled in.
+//! From what somebody wrote to what runs are asked to do: every option checked, defaults filled in.
 
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use mirror_channel::channel::{Channel, DEFAULT_BASE, Location};
-use mirror_channel::name::ArchiveType;
-use mirror_channel::selection::{Filters, Selection};
-use mirror_channel::subdir;
-use mirror_oci::registry::{Address, Credentials};
-use mirror_runtime::{Secret, clock};
+use mirror_channel::channel::{Channel, ChannelError, Location};
+use mirror_oci::registry::Credentials;
+use mirror_runtime::Secret;
 use mirror_worker::extract::InfoLimits;
-use url::Url;
 
+use super::check::{Checked, channel_refusal, check, check_name};
+use super::config::{self, Entry};
 use super::mirror::{MirrorArgs, MirrorCommand};
 use super::run::RunArgs;
-use super::{config, units};
+use super::said::Said;
+use super::{pick, shown, units};
 use crate::engine::Request;
 use crate::guard::Guard;
+use crate::invocation::Turn;
 use crate::options::Options;
 use crate::places;
 
@@ -30,85 +30,146 @@ const PUBLISH_EVERY: units::Span = units::Span(Duration::from_secs(6 * 3600));
 const READ_TIMEOUT: units::Span = units::Span(Duration::from_secs(60));
 const SPOOL_SIZE: units::Size = units::Size(20_000_000_000);
 
+/// A mirror with where its channel was written.
+struct Given {
+    mirror: MirrorArgs,
+    /// As somebody wrote it.
+    channel: String,
+    /// What relative folders are beside.
+    folder: PathBuf,
+    said: Said,
+}
+
 impl MirrorCommand {
-    /// The runs that were asked for, one after another.
+    /// The runs that were asked for, one after another. What is not as it should be outside of the options, such as a
+    /// folder that is not there, is the trouble of that run alone.
     ///
     /// # Errors
     /// When something cannot be used as written, before anything is touched; the text says what to write instead.
-    pub(crate) fn requests(self) -> anyhow::Result<Vec<Request>> {
+    pub(crate) fn turns(self) -> anyhow::Result<Vec<Turn>> {
         let Self { mirror, run } = self;
         let credentials = credentials()?;
-        let mirrors = match &run.config {
-            None => vec![mirror],
-            Some(file) => {
-                let of_file = config::read(file, &run.only)?;
-                of_file
-                    .into_iter()
-                    .map(|under| mirror.clone().over(under))
-                    .collect()
-            }
+        let Some(file) = &run.config else {
+            let channel = mirror.channel.clone();
+            let given = Given {
+                channel: channel.context(
+                    "no channel: give --channel with a name, a URL or a folder, or --config FILE with the mirrors",
+                )?,
+                mirror,
+                folder: PathBuf::new(),
+                said: Said::OnCommandLine,
+            };
+            return Ok(vec![turn(given, &run, credentials)?]);
         };
-        let several = mirrors.len() > 1;
-        mirrors
-            .into_iter()
-            .map(|mirror| {
-                let named = mirror.name.clone().or_else(|| mirror.channel.clone());
-                let request = request(mirror, &run, credentials.clone());
-                match named.filter(|_| several) {
-                    Some(name) => request.with_context(|| {
-                        format!("mirror `{}`", mirror_runtime::redact::text(&name))
-                    }),
-                    None => request,
-                }
+        // What is wrong here is not the file's.
+        check(&mirror, Said::OnCommandLine)?;
+        let mut entries = config::read(file)?;
+        for entry in &mut entries {
+            let of_file = std::mem::take(&mut entry.mirror);
+            entry.mirror = mirror.clone().over(of_file);
+        }
+        let context = || format!("the configuration {}", file.display());
+        let turns = pick::pick(entries, &run.only)
+            .and_then(|entries| {
+                let turn = |entry| of_file(entry, file, &run, credentials.clone());
+                entries
+                    .into_iter()
+                    .map(turn)
+                    .collect::<anyhow::Result<Vec<_>>>()
             })
-            .collect()
+            .with_context(context)?;
+        
+        Ok(turns)
+    }
+}
+
+fn of_file(
+    entry: Entry,
+    file: &Path,
+    run: &RunArgs,
+    credentials: Option<Credentials>,
+) -> anyhow::Result<Turn> {
+    let named = entry.shown();
+    let given = Given {
+        mirror: entry.mirror,
+        channel: entry.channel,
+        folder: file.parent().unwrap_or(Path::new("")).to_owned(),
+        said: Said::InFile,
+    };
+    turn(given, run, credentials).with_context(|| format!("mirror `{named}`"))
+}
+
+fn turn(given: Given, run: &RunArgs, credentials: Option<Credentials>) -> anyhow::Result<Turn> {
+    let Given {
+        mirror,
+        channel: written,
+        folder,
+        said,
+    } = given;
+    let checked = check(&mirror, said)?;
+    anyhow::ensure!(
+        checked.registry.is_some() || run.dry_run,
+        no_destination(said)
+    );
+    let name = mirror.name.clone();
+    let resolved = mirror.channel.as_deref().unwrap_or(&written);
+    let channel = match Channel::parse(resolved, &checked.base, mirror.rename.as_deref()) {
+        Ok(channel) => channel,
+        Err(error @ ChannelError::Folder { .. }) => {
+            return Ok(Turn {
+                title: shown(name.as_deref().unwrap_or(&written)),
+                name,
+                channel: shown(&written),
+                request: Err(error.into()),
+            });
+        }
+        Err(error) => return Err(channel_refusal(error, said)),
+    };
+    check_name(
+        &channel.name,
+        checked.registry.as_ref(),
+        &mirror.subdirs,
+        said,
+    )?;
+    if matches!(channel.location, Location::Http(_)) && std::path::Path::new(&written).is_dir() {
+        tracing::warn!(
+            "`{written}` is taken for a channel's name; for the folder write ./{written}"
+        );
+    }
+    let request = request(mirror, channel, checked, run, credentials)?;
+    Ok(Turn {
+        title: match &name {
+            Some(name) => format!("{} ({request})", shown(name)),
+            None => request.to_string(),
+        },
+        name,
+        channel: request.channel.name.clone(),
+        request: Ok(request),
+    })
+}
+
+fn no_destination(said: Said) -> &'static str {
+    match said {
+        Said::OnCommandLine => {
+            "no destination: add --registry host[:port]/namespace or --registry oci:FOLDER, --user NAME for \
+             ghcr.io/NAME, or --dry-run to see what would be done"
+        }
+        Said::InFile => {
+            "no destination: it needs `registry` (host[:port]/namespace or oci:FOLDER), or `user` for ghcr.io/NAME; \
+             --registry and --user may also be given beside --config, or --dry-run to see what would be done"
+        }
     }
 }
 
 fn request(
     mirror: MirrorArgs,
+    channel: Channel,
+    checked: Checked,
     run: &RunArgs,
     credentials: Option<Credentials>,
 ) -> anyhow::Result<Request> {
-    let base = base(mirror.channel_base.as_deref().unwrap_or(DEFAULT_BASE))?;
-    let given = mirror.channel.clone().context("--channel is missing")?;
-    let channel = Channel::parse(&given, &base, mirror.rename.as_deref())?;
-    let natural = Channel::parse(&given, &base, None);
-    if matches!(channel.location, Location::Http(_)) && Path::new(&given).is_dir() {
-        tracing::warn!("`{given}` is taken for a channel's name; for the folder write ./{given}");
-    }
-    for name in &mirror.subdirs {
-        anyhow::ensure!(
-            subdir::is_known(name),
-            "`{name}` is no conda subdir; known are {}",
-            subdir::known().join(", ")
-        );
-    }
-    let registry = destination(mirror.registry.as_deref(), mirror.user.as_deref())?;
-    anyhow::ensure!(
-        registry.is_some() || run.dry_run,
-        "no destination: add --registry host[:port]/namespace or --registry oci:FOLDER, --user NAME for \
-         ghcr.io/NAME, or --dry-run to see what would be done"
-    );
-    let filters = Filters {
-        newer_than: match &mirror.newer_than {
-            None => None,
-            Some(text) => Some(text.parse()?),
-        },
-        max_size: mirror.max_size.map(|size| size.0),
-        latest: mirror.latest,
-        formats: formats(&mirror.formats)?,
-        packages: mirror.packages,
-        excluded: mirror.excluded,
-        undistributable: Vec::new(),
-    };
-    let read_timeout = mirror.read_timeout.unwrap_or(READ_TIMEOUT).0;
-    anyhow::ensure!(
-        !read_timeout.is_zero(),
-        "--read-timeout leaves the channel no time to answer; 60s is usual"
-    );
-    // A pattern that means nothing is said before any run begins.
-    Selection::new(&filters, clock::now_ms())?;
+    let given = mirror.channel.as_deref().unwrap_or_default();
+    let natural = Channel::parse(given, &checked.base, None);
     let state = match mirror.state {
         Some(state) => state,
         None => places::default_state()?,
@@ -126,27 +187,27 @@ fn request(
     Ok(Request {
         natural_name: natural.map_or_else(|_| channel.name.clone(), |natural| natural.name),
         channel,
-        filters,
+        filters: checked.filters,
         undistributable: mirror.undistributable,
         credentials,
         report: mirror.report,
         guard: Guard {
-            files: mirror.max_files,
+            files: mirror.max_files.map(|files| files.0),
             bytes: mirror.max_bytes.map(|size| size.0),
         },
         options: Options {
-            registry,
+            registry: checked.registry,
             subdirs,
-            workers: mirror.workers.unwrap_or(WORKERS).get(),
-            attempts: mirror.attempts.unwrap_or(ATTEMPTS).get(),
+            workers: mirror.workers.map_or(WORKERS, workers).get(),
+            attempts: mirror.attempts.map_or(ATTEMPTS, |count| count.0).get(),
             grace: GRACE,
-            max_writes_per_minute: mirror.max_writes_per_minute,
+            max_writes_per_minute: mirror.max_writes_per_minute.map(|count| count.0),
             publish_every: mirror.publish_every.unwrap_or(PUBLISH_EVERY).0,
-            allow_shrink: mirror.allow_shrink,
+            allow_shrink: mirror.allow_shrink.unwrap_or(false),
             retry_failed: run.retry_failed,
             dry_run: run.dry_run,
-            allow_unverified: mirror.allow_unverified,
-            read_timeout,
+            allow_unverified: mirror.allow_unverified.unwrap_or(false),
+            read_timeout: mirror.read_timeout.unwrap_or(READ_TIMEOUT).0,
             spool: mirror.spool.unwrap_or_else(|| state.join("spool")),
             state,
             spool_size: mirror.spool_size.unwrap_or(SPOOL_SIZE).0,
@@ -155,33 +216,8 @@ fn request(
     })
 }
 
-fn formats(given: &[String]) -> anyhow::Result<Vec<ArchiveType>> {
-    let format = |text: &String| match text.trim().trim_start_matches('.') {
-        "conda" => Ok(ArchiveType::Conda),
-        "tar.bz2" => Ok(ArchiveType::TarBz2),
-        other => anyhow::bail!(
-            "--formats: `{other}` is no archive format; write conda, tar.bz2, or both with a comma"
-        ),
-    };
-    given.iter().map(format).collect()
-}
-
-fn base(text: &str) -> anyhow::Result<Url> {
-    let url = Url::parse(text)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https"));
-    url.with_context(|| {
-        let given = mirror_runtime::redact::text(text);
-        format!("--channel-base `{given}` is no http(s) URL such as {DEFAULT_BASE}")
-    })
-}
-
-fn destination(registry: Option<&str>, user: Option<&str>) -> anyhow::Result<Option<Address>> {
-    Ok(match (registry, user) {
-        (Some(registry), _) => Some(registry.parse().context("--registry")?),
-        (None, Some(user)) => Some(format!("ghcr.io/{user}").parse().context("--user")?),
-        (None, None) => None,
-    })
+fn workers(count: units::Count) -> NonZeroUsize {
+    NonZeroUsize::try_from(count.0).unwrap_or(NonZeroUsize::MAX)
 }
 
 /// `ORAS_USER` and `ORAS_PASS`, both or neither.

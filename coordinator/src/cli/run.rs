@@ -17,7 +17,7 @@ pub(crate) struct RunArgs {
     )]
     pub config: Option<PathBuf>,
 
-    /// Of the file, only the mirror with this name or channel, repeatable
+    /// Of the file, only the mirrors with this name, channel or mirrored name, repeatable
     #[arg(
         long,
         value_name = "NAME",
@@ -40,7 +40,7 @@ pub(crate) struct RunArgs {
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 
-    /// Say nothing but errors
+    /// Say nothing when all is well
     #[arg(short, long, conflicts_with = "debug", help_heading = "Output")]
     pub quiet: bool,
 

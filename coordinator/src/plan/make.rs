@@ -14,7 +14,7 @@ use mirror_oci::layout::SubdirLayout;
 
 use super::maker::Maker;
 use super::newest::newest;
-use super::outside::Outside;
+use super::outside::{Named, Outside};
 use super::refs::{Fate, Grouped, Listing, group};
 use super::{NameTotal, Plan, Totals};
 use crate::report::Report;
@@ -36,8 +36,8 @@ pub(crate) struct Inputs<'a> {
     pub retry_failed: bool,
     /// Whether files whose records have no hash are taken as they come.
     pub allow_unverified: bool,
-    /// Whether there is no published index yet.
-    pub is_first: bool,
+    /// Whether there is no published index yet, or another program's.
+    pub rewrites_index: bool,
     pub limits: Limits,
     /// Whether what cannot be used is said: not where another plan of the same index will say it.
     pub says: bool,
@@ -61,7 +61,8 @@ pub(crate) async fn make(
         totals: Totals::default(),
         base_url: None,
         removed: Vec::new(),
-        unselected: HashSet::new(),
+        named: Named::default(),
+        left_out: HashSet::new(),
         newest: newest(inputs).await?.map(Arc::new),
     };
     maker.read(inputs.current, Listing::Current).await?;
@@ -74,12 +75,12 @@ pub(crate) async fn make(
         names,
         base_url,
         removed,
-        unselected,
+        named,
         ..
     } = maker;
     let grouped = tokio::task::spawn_blocking(|| group(refs)).await?;
     totals.builds = grouped.work.len() as u64;
-    totals.is_first = inputs.is_first;
+    totals.rewrites_index = inputs.rewrites_index;
     let names = sum(&grouped, &mut totals, names);
     totals.names = names.len() as u64;
     let outside = Outside {
@@ -88,7 +89,7 @@ pub(crate) async fn make(
         ledger,
         report,
     };
-    totals.outside += outside.removed(removed, &grouped, &unselected).await?;
+    totals.outside += outside.removed(&removed, &named).await?;
     let open = |path: &Path| {
         File::open(path).with_context(|| format!("open the index at {}", path.display()))
     };
@@ -115,6 +116,7 @@ fn sum(grouped: &Grouped, totals: &mut Totals, names: HashMap<Box<str>, u32>) ->
             Fate::Transfer => {
                 totals.files += 1;
                 totals.bytes += file.size;
+                totals.of_unknown_size += u64::from(file.size == 0);
                 let sum = &mut sums[file.name as usize];
                 *sum = (sum.0 + 1, sum.1 + file.size);
             }
@@ -126,6 +128,14 @@ fn sum(grouped: &Grouped, totals: &mut Totals, names: HashMap<Box<str>, u32>) ->
             Fate::Check => totals.checks += 1,
         }
     }
+    totals.transfers = grouped
+        .work
+        .iter()
+        .filter(|build| {
+            let files = &grouped.refs[build.start as usize..][..build.len as usize];
+            files.iter().any(|file| file.fate() == Fate::Transfer)
+        })
+        .count() as u64;
     names
         .into_iter()
         .map(|(name, number)| {

@@ -13,7 +13,7 @@ use mirror_runtime::clock;
 use super::Totals;
 use super::classify::{Facts, fate};
 use super::make::{Inputs, hash_of};
-use super::outside::Outside;
+use super::outside::{Named, Outside};
 use super::refs::{Fate, FileRef, Listing, Place};
 use super::rows::{Row, Rows, Unusable};
 use crate::report::{Entry, Report, Verdict};
@@ -28,9 +28,11 @@ pub(super) struct Maker<'a> {
     pub names: HashMap<Box<str>, u32>,
     pub totals: Totals,
     pub base_url: Option<String>,
-    pub removed: Vec<FileName>,
-    /// Hashes ([`hash_of`]) of the file names that a listing names and the run does not select, some 16 bytes each.
-    pub unselected: HashSet<u64>,
+    /// What the index names as removed, as JSON.
+    pub removed: Vec<u8>,
+    pub named: Named,
+    /// Hashes ([`hash_of`]) of file names that were counted as left out, because a channel may list a file twice.
+    pub left_out: HashSet<u64>,
     pub newest: Option<Arc<Newest>>,
 }
 
@@ -40,7 +42,10 @@ impl Maker<'_> {
         let (selection, newest) = (Arc::clone(self.inputs.selection), self.newest.clone());
         let judge =
             move |record: &Record, json: &[u8]| selection.judge(record, json, newest.as_deref());
-        let mut rows = Rows::of(index, self.inputs.limits, judge)?;
+        let mut rows = match listing {
+            Listing::Current => Rows::with_removed(index, self.inputs.limits, judge)?,
+            Listing::Archive => Rows::of(index, self.inputs.limits, judge)?,
+        };
         while let Some(batch) = rows.next().await {
             let batch = batch?;
             let (mut candidates, mut names) = (Vec::new(), Vec::new());
@@ -57,9 +62,10 @@ impl Maker<'_> {
             }
             mirror_runtime::fail_point::hit("while-planning").await;
         }
+        self.named.complete();
         if listing == Listing::Current {
             self.base_url = rows.base_url().map(str::to_owned);
-            self.removed = rows.removed().to_vec();
+            self.removed = rows.take_removed();
         }
         Ok(())
     }
@@ -68,15 +74,25 @@ impl Maker<'_> {
     async fn outside(&mut self, batch: &[Row<Choice>], listing: Listing) -> anyhow::Result<()> {
         let (mut excluded, mut yanked) = (Vec::new(), Vec::new());
         for row in batch {
-            let Ok((record, choice @ (Choice::Unselected | Choice::Excluded))) = &row.record else {
+            let Ok((record, choice)) = &row.record else {
                 continue;
             };
-            let is_new = self.unselected.insert(hash_of(record.file.as_str()));
-            match listing {
-                Listing::Current if *choice == Choice::Excluded => excluded.push(record),
-                // The archive listing names the current files as well. What a foreign index lists is in the plan.
-                Listing::Archive if is_new && !self.is_listed(record) => yanked.push(record),
-                _ => {}
+            let is_yanked = match listing {
+                Listing::Current => {
+                    self.named.current(&record.file);
+                    false
+                }
+                Listing::Archive => self.named.archived(&record.file),
+            };
+            let list = match (listing, choice) {
+                (_, Choice::Selected) => continue,
+                (Listing::Current, Choice::Excluded) => &mut excluded,
+                // What a foreign index lists is in the plan.
+                (Listing::Archive, _) if is_yanked && !self.is_listed(record) => &mut yanked,
+                _ => continue,
+            };
+            if self.left_out.insert(hash_of(record.file.as_str())) {
+                list.push(record);
             }
         }
         let outside = Outside {
@@ -106,7 +122,7 @@ impl Maker<'_> {
             Ok(judged) => judged,
             Err(error) => {
                 // What the archive listing cannot say well, the current one says or nobody needs.
-                if listing == Listing::Current {
+                if listing == Listing::Current && self.concerns(&error, section) {
                     self.unusable(&error, section);
                 }
                 return Ok(None);
@@ -118,7 +134,8 @@ impl Maker<'_> {
             Choice::Unselected | Choice::Excluded => return Ok(None),
         }
         if let Err(reason) = self.inputs.layout.package(&record.file) {
-            if listing == Listing::Current {
+            let is_new = self.left_out.insert(hash_of(record.file.as_str()));
+            if listing == Listing::Current && is_new {
                 self.totals.unrepresentable += 1;
                 self.report.add(&Entry::left_out(
                     self.inputs.subdir,
@@ -136,6 +153,23 @@ impl Maker<'_> {
             selected: choice == Choice::Selected,
         };
         Ok(Some((record, stands)))
+    }
+
+    /// Whether a record that cannot be used is one of those that were asked for, as far as its name tells.
+    fn concerns(&self, error: &Unusable, section: Section) -> bool {
+        let key = name_in(error);
+        let file = FileName::parse(&key).ok();
+        let Some(file) = file.or_else(|| section.file_name(&key).ok().flatten()) else {
+            return true;
+        };
+        let record = Record {
+            file,
+            sha256: None,
+            md5: None,
+            size: None,
+        };
+        let choice = self.inputs.selection.judge(&record, b"{}", None);
+        choice == Choice::Selected || (choice == Choice::Unselected && self.is_listed(&record))
     }
 
     fn unusable(&mut self, error: &Unusable, section: Section) {
@@ -186,10 +220,8 @@ impl Maker<'_> {
             retry_failed: self.inputs.retry_failed,
         };
         let Some(fate) = fate(&facts) else { return };
-        if fate == Fate::Transfer
-            && !facts.wanted.is_hashed()
-            && !self.inputs.allow_unverified
-        {
+        let hashed = facts.wanted.sha256.is_some() || facts.wanted.md5.is_some();
+        if fate == Fate::Transfer && !hashed && !self.inputs.allow_unverified {
             // What is yanked besides is nobody's loss.
             if listing == Listing::Current {
                 let file = record.file.clone();
@@ -220,7 +252,7 @@ impl Maker<'_> {
             listing,
             archive: record.file.archive(),
             v3: stands.v3,
-            hashed: facts.wanted.is_hashed(),
+            hashed,
         };
         self.refs.push(FileRef::new(stem, name, size, place, fate));
     }

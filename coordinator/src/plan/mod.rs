@@ -61,8 +61,12 @@ pub(crate) struct NameTotal {
 /// Sums over a plan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
-    /// Whether there is no published index yet.
-    pub is_first: bool,
+    /// Whether the index is written whatever is brought: there is none yet, or another program's.
+    pub rewrites_index: bool,
+    /// Builds with a file to bring.
+    pub transfers: u64,
+    /// Files to bring whose records state no size.
+    pub of_unknown_size: u64,
     /// Builds with something to do.
     pub builds: u64,
     /// Files to bring, and their bytes.
@@ -91,9 +95,9 @@ impl Totals {
     /// config once a repository, a blob and a manifest for each shard, and the index with its config, three blobs and
     /// manifest.
     pub(crate) fn writes(&self) -> u64 {
-        let packages = self.builds * 5 + self.files * 2 + self.names;
+        let packages = self.transfers * 5 + self.files * 2 + self.names;
         let shards = self.names * 3;
-        let index = match self.files == 0 && !self.is_first {
+        let index = match self.files == 0 && !self.rewrites_index {
             true => 0,
             false => 3 * 2 + 1 + 2 * 2,
         };
@@ -108,7 +112,7 @@ mod tests {
     #[test]
     fn a_single_file_build_of_a_new_name_is_seven_writes_and_its_shard_and_config() {
         let totals = |builds, files| Totals {
-            builds,
+            transfers: builds,
             files,
             names: 1,
             ..Totals::default()
@@ -121,7 +125,7 @@ mod tests {
     fn a_first_index_is_written_even_if_it_is_empty() {
         let mut totals = Totals::default();
         assert_eq!(totals.writes(), 0);
-        totals.is_first = true;
+        totals.rewrites_index = true;
         assert!(totals.writes() > 0);
     }
 }

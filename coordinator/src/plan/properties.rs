@@ -237,7 +237,7 @@ impl Bench {
             listed: &HashSet::new(),
             retry_failed,
             allow_unverified: false,
-            is_first: false,
+            rewrites_index: false,
             limits: Limits::default(),
             says: true,
         };

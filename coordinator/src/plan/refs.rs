@@ -27,7 +27,7 @@ pub(crate) enum Listing {
 /// A file of the plan: which build, where its record stands, how large it is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FileRef {
-    /// Hash of `name-version-build`; equal ones are told apart when the record is read again.
+    /// Hash of `name-version-build`. Two builds with one hash, of which a channel of millions has none, would be one.
     pub stem: u64,
     /// Size in bytes, 0 if the record does not say.
     pub size: u64,
@@ -111,6 +111,14 @@ impl FileRef {
         }
     }
 
+    /// A failure that rests is tried again.
+    fn wake(&mut self) {
+        if self.fate() == Fate::Rest {
+            self.packed &= !(0b11 << FATE_SHIFT);
+            self.packed |= (Fate::Transfer as u64) << FATE_SHIFT;
+        }
+    }
+
     /// Whether the file gives its build a reason to be queued.
     fn is_work(self) -> bool {
         matches!(self.fate(), Fate::Transfer | Fate::Check)
@@ -135,17 +143,6 @@ pub(crate) struct Grouped {
     pub idle: Vec<BuildRef>,
 }
 
-impl Grouped {
-    /// Whether a file of this build and format is among them.
-    pub(crate) fn contains(&self, stem: u64, archive: ArchiveType) -> bool {
-        let from = self.refs.partition_point(|file| file.stem < stem);
-        self.refs[from..]
-            .iter()
-            .take_while(|file| file.stem == stem)
-            .any(|file| file.archive() == archive)
-    }
-}
-
 /// Groups `refs` by build.
 pub(crate) fn group(mut refs: Vec<FileRef>) -> Grouped {
     // A file that is listed twice (in both listings, in `packages.conda` and `v3`, or under a repeated key) is one
@@ -160,6 +157,12 @@ pub(crate) fn group(mut refs: Vec<FileRef>) -> Grouped {
         )
     });
     refs.dedup_by_key(|file| (file.stem, file.packed & CONDA));
+    for build in refs.chunk_by_mut(|a, b| a.stem == b.stem) {
+        // A resting failure whose build is queued anyway is tried along with it.
+        if build.iter().any(|file| file.is_work()) {
+            build.iter_mut().for_each(FileRef::wake);
+        }
+    }
     let (mut work, mut idle) = (Vec::new(), Vec::new());
     let mut start = 0;
     for build in refs.chunk_by(|a, b| a.stem == b.stem) {
@@ -243,12 +246,20 @@ mod tests {
             file(1, 20, Archive, TarBz2, Fate::Transfer),
             file(3, 5, Archive, Conda, Fate::Transfer),
             file(3, 9, Archive, Conda, Fate::Keep),
+            file(3, 30, Archive, TarBz2, Fate::Rest),
+            file(4, 40, Current, TarBz2, Fate::Rest),
         ]);
-        assert_eq!(grouped.refs.len(), 4, "a file named twice is one file");
-        assert_eq!(grouped.idle.len(), 1);
-        assert!(grouped.contains(1, Conda) && grouped.contains(3, Conda));
-        assert!(!grouped.contains(3, TarBz2) && !grouped.contains(4, Conda));
+        assert_eq!(grouped.refs.len(), 6, "a file named twice is one file");
+        assert_eq!(grouped.idle.len(), 2);
+        let resting = |file: &&FileRef| file.fate() == Fate::Rest;
+        let resting: Vec<u64> = grouped
+            .refs
+            .iter()
+            .filter(resting)
+            .map(|f| f.stem)
+            .collect();
+        assert_eq!(resting, [4], "a failure is tried along with its build");
         let lens: Vec<u32> = grouped.work.iter().map(|build| build.len).collect();
-        assert_eq!(lens, [2, 1], "current builds first");
+        assert_eq!(lens, [2, 2], "current builds first");
     }
 }

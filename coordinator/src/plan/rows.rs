@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use mirror_channel::name::FileName;
 use mirror_channel::repodata::{
-    Entry, Event, Limits, Record, RecordError, RepodataError, Scanner, Section, removed,
+    Entry, Event, Limits, NameSizes, Record, RecordError, RepodataError, Scanner, Section,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -49,10 +49,12 @@ pub(crate) enum Unusable {
 }
 
 /// What an index says beside its records.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Found {
+    keeps_removed: bool,
     base_url: OnceLock<String>,
-    removed: OnceLock<Vec<FileName>>,
+    /// The JSON of `removed`, where it is asked for.
+    removed: OnceLock<Vec<u8>>,
 }
 
 /// A stream of [`Row`]s.
@@ -69,9 +71,31 @@ impl<J: Send + 'static> Rows<J> {
         limits: Limits,
         judge: impl Fn(&Record, &[u8]) -> J + Send + 'static,
     ) -> std::io::Result<Self> {
+        Self::with(path, limits, false, judge)
+    }
+
+    /// The same, and what the index names as removed is kept for [`Rows::take_removed`].
+    pub(crate) fn with_removed(
+        path: &Path,
+        limits: Limits,
+        judge: impl Fn(&Record, &[u8]) -> J + Send + 'static,
+    ) -> std::io::Result<Self> {
+        Self::with(path, limits, true, judge)
+    }
+
+    fn with(
+        path: &Path,
+        limits: Limits,
+        keeps_removed: bool,
+        judge: impl Fn(&Record, &[u8]) -> J + Send + 'static,
+    ) -> std::io::Result<Self> {
         let index = File::open(path)?;
         let (sender, batches) = mpsc::channel(AHEAD);
-        let found = Arc::new(Found::default());
+        let found = Arc::new(Found {
+            keeps_removed,
+            base_url: OnceLock::new(),
+            removed: OnceLock::new(),
+        });
         let finds = Arc::clone(&found);
         let reader = tokio::task::spawn_blocking(move || {
             let end = read(&index, limits, &judge, &sender, &finds);
@@ -92,9 +116,13 @@ impl<J: Send + 'static> Rows<J> {
         self.found.base_url.get().map(String::as_str)
     }
 
-    /// Files that the index names as removed, as far as it was read.
-    pub(crate) fn removed(&self) -> &[FileName] {
-        self.found.removed.get().map_or(&[], Vec::as_slice)
+    /// The JSON of what the index names as removed, once it was read; none unless it was asked for.
+    pub(crate) fn take_removed(self) -> Vec<u8> {
+        drop(self.batches);
+        let found = Arc::into_inner(self.found);
+        found
+            .and_then(|found| found.removed.into_inner())
+            .unwrap_or_default()
     }
 
     /// The next batch; `None` at the end of the index.
@@ -121,20 +149,29 @@ fn read<J>(
     let mut scanner = Scanner::new(index, limits);
     let mut batch = Vec::with_capacity(BATCH);
     let (hasher, mut keys) = (RandomState::new(), HashSet::new());
+    let mut sizes = NameSizes::new(&limits);
     while let Some(event) = scanner.next()? {
         match event {
             Event::Record(entry) => {
                 let record = Record::parse(entry.section, entry.key.text, entry.json);
-                let fresh = keys.insert(hasher.hash_one((entry.section, entry.key.text)));
+                // Of several usable ones the first counts; what cannot be used stands in nobody's way.
+                let fresh = record.is_err()
+                    || keys.insert(hasher.hash_one((entry.section, entry.key.text)));
                 batch.push(Row {
                     ordinal: entry.ordinal,
                     offset: entry.offset,
                     section: entry.section,
                     record: match record {
-                        Ok(record) if fresh => {
-                            let judged = judge(&record, entry.json);
-                            Ok((record, judged))
-                        }
+                        Ok(record) if fresh => match sizes.admit(&record, &entry) {
+                            Ok(()) => {
+                                let judged = judge(&record, entry.json);
+                                Ok((record, judged))
+                            }
+                            Err(error) => {
+                                let key = entry.key.text.to_owned();
+                                Err(Unusable::Limit { key, error })
+                            }
+                        },
                         Ok(_) => Err(twice(&entry)),
                         Err(error) => Err(error.into()),
                     },
@@ -156,8 +193,8 @@ fn read<J>(
                     let _ = found.base_url.set(base_url);
                 }
             }
-            Event::Value { key, json, .. } if key.text == "removed" => {
-                let _ = found.removed.set(removed(json).collect());
+            Event::Value { key, json, .. } if found.keeps_removed && key.text == "removed" => {
+                let _ = found.removed.set(json.to_vec());
             }
             _ => {}
         }

@@ -53,13 +53,9 @@ impl Plan {
                     of_build.len() - 1
                 });
                 let Planned { task, yanked } = &mut of_build[at];
-                // A channel may list a file twice (in `packages.conda` and `v3`): once is enough.
-                let name = record.file.as_str();
-                if !task.files.iter().any(|listed| listed.file == name) {
-                    task.files.push(task_file(file, &record));
-                    if file.listing() == Listing::Archive {
-                        yanked.push(name.to_owned());
-                    }
+                task.files.push(task_file(file, &record));
+                if file.listing() == Listing::Archive {
+                    yanked.push(record.file.as_str().to_owned());
                 }
             }
             tasks.extend(of_build.into_iter().filter(|planned| {
@@ -133,7 +129,6 @@ fn task_file(file: FileRef, record: &Record) -> TaskFile {
     TaskFile {
         file: record.file.as_str().to_owned(),
         action: match file.fate() {
-            // A resting failure whose build is queued anyway is tried along with it.
             Fate::Transfer | Fate::Rest => Action::Transfer,
             Fate::Keep => Action::Keep,
             Fate::Check => Action::Check,

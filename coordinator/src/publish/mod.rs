@@ -73,7 +73,8 @@ impl Publisher<'_> {
                 .believed()
                 .is_some_and(|latest| latest.digest == digest)
             {
-                self.confirm(&digest.to_string(), files.records).await?;
+                self.confirm(&digest.to_string(), files.records, excluded)
+                    .await?;
                 return Ok(Published::Unchanged);
             }
             if let Some(from) = self.published_records()
@@ -82,7 +83,7 @@ impl Publisher<'_> {
                     from,
                     to: files.records,
                     excluded,
-                    is_reselected: self.state.fingerprint != self.run.fingerprint,
+                    excluded_before: self.state.excluded,
                 })
                 .is_too_much()
             {
@@ -113,7 +114,8 @@ impl Publisher<'_> {
                 continue;
             }
             fail_point::hit("after-latest").await;
-            self.confirm(&digest.to_string(), files.records).await?;
+            self.confirm(&digest.to_string(), files.records, excluded)
+                .await?;
             self.latest = Some(Latest {
                 digest,
                 manifest: Some(manifest),
@@ -229,11 +231,12 @@ impl Publisher<'_> {
         Ok(false)
     }
 
-    async fn confirm(&mut self, digest: &str, records: u64) -> anyhow::Result<()> {
+    async fn confirm(&mut self, digest: &str, records: u64, excluded: u64) -> anyhow::Result<()> {
         self.state.disbelieved = None;
         self.state.intended = Some(digest.to_owned());
         self.state.confirmed = Some(digest.to_owned());
         self.state.records = records;
+        self.state.excluded = Some(excluded);
         self.state.published_ms = Some(clock::now_ms());
         self.save().await
     }

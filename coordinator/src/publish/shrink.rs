@@ -14,15 +14,17 @@ pub(super) struct Change {
     pub to: u64,
     /// Records that are held and left out only because they are excluded.
     pub excluded: u64,
-    /// Whether the selection is another than that of the last complete run, which may have excluded less.
-    pub is_reselected: bool,
+    /// The same of the publication that is replaced, where that is known.
+    pub excluded_before: Option<u64>,
 }
 
 impl Change {
     /// Whether too much is lost: more than 20 records and more than 10 %, or everything. What the user newly excludes
     /// is meant to go; an index without any record is not believed even then.
     pub(super) fn is_too_much(self) -> bool {
-        let meant = if self.is_reselected { self.excluded } else { 0 };
+        let meant = self
+            .excluded_before
+            .map_or(0, |before| self.excluded.saturating_sub(before));
         let lost = self.from.saturating_sub(self.to.saturating_add(meant));
         let everything = self.from > 0 && self.to == 0;
         everything || (lost > SOME && lost.saturating_mul(100) > self.from.saturating_mul(PERCENT))
@@ -33,12 +35,16 @@ impl Change {
 mod tests {
     use super::Change;
 
-    fn is_too_much(from: u64, to: u64, excluded: u64, is_reselected: bool) -> bool {
+    fn is_too_much(from: u64, to: u64) -> bool {
+        excluding(from, to, 0, Some(0))
+    }
+
+    fn excluding(from: u64, to: u64, excluded: u64, excluded_before: Option<u64>) -> bool {
         let change = Change {
             from,
             to,
             excluded,
-            is_reselected,
+            excluded_before,
         };
         change.is_too_much()
     }
@@ -46,24 +52,19 @@ mod tests {
     #[test]
     fn small_losses_pass_and_large_or_total_ones_do_not() {
         for (from, to) in [(0, 0), (0, 5), (100, 120), (100, 80), (1000, 900), (20, 1)] {
-            assert!(!is_too_much(from, to, 0, true), "{from} → {to}");
+            assert!(!is_too_much(from, to), "{from} → {to}");
         }
         for (from, to) in [(1, 0), (100, 79), (1000, 899), (1_000_000, 0)] {
-            assert!(is_too_much(from, to, 0, true), "{from} → {to}");
+            assert!(is_too_much(from, to), "{from} → {to}");
         }
     }
 
     #[test]
     fn what_is_newly_excluded_may_go_and_only_that() {
-        assert!(!is_too_much(1000, 300, 700, true));
-        assert!(
-            is_too_much(1000, 100, 700, true),
-            "more went than was excluded"
-        );
-        assert!(
-            is_too_much(1000, 300, 700, false),
-            "they were excluded before"
-        );
-        assert!(is_too_much(1000, 0, 1000, true), "nothing is left");
+        assert!(!excluding(1000, 300, 700, Some(0)));
+        assert!(excluding(1000, 100, 700, Some(0)), "more went");
+        assert!(excluding(60, 5, 100, Some(100)), "excluded before");
+        assert!(excluding(1000, 300, 700, None), "who knows");
+        assert!(excluding(1000, 0, 1000, Some(0)), "nothing is left");
     }
 }

@@ -1,5 +1,6 @@
 //! What a run came to, for people and for scripts. `docs/report.schema.json` describes the JSON.
 
+mod lines;
 mod plan_text;
 mod text;
 mod totals;
@@ -12,7 +13,7 @@ use crate::subdirs::Ended;
 
 pub(crate) use totals::Totals;
 use totals::largest_names;
-pub(crate) use units::{duration, size};
+pub(crate) use units::{duration, number, size};
 
 /// One subdir's part of a [`Summary`].
 #[derive(Debug, Clone, Default, Serialize)]
@@ -31,9 +32,11 @@ pub(crate) struct SubdirSummary {
     pub names: Vec<NameTotal>,
     /// Files held before the run.
     pub held: u64,
-    /// Files brought or found in this run, and their bytes.
+    /// Files brought in this run, or found although they were to be brought, and their bytes.
     pub done: u64,
     pub done_bytes: u64,
+    /// Files found at the destination where another program's index listed them.
+    pub found: u64,
     pub failed: u64,
     /// Earlier failures that were not tried again yet.
     pub resting: u64,
@@ -87,7 +90,9 @@ impl SubdirSummary {
 
     /// Files of the channel that the selection names.
     pub(crate) fn selected(&self) -> u64 {
-        self.planned_files + self.held + self.resting + self.unrepresentable + self.bad_records
+        let looked_for = self.found + self.not_held;
+        let left_out = self.resting + self.unrepresentable + self.bad_records;
+        self.planned_files + self.held + looked_for + left_out
     }
 
     pub(crate) fn has_failures(&self) -> bool {
@@ -98,6 +103,9 @@ impl SubdirSummary {
 /// A whole run.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Summary {
+    /// The mirror's name in a configuration file, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     pub channel: String,
     pub registry: Option<String>,
     /// Whether this is only a plan.
@@ -158,5 +166,21 @@ impl Summary {
         let mut json = serde_json::to_string(self).expect("numbers and texts have a JSON form");
         json.push('\n');
         json
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mirror_without_a_name_has_no_such_key() {
+        let mut summary = Summary::default();
+        let parsed = |summary: &Summary| -> serde_json::Value {
+            serde_json::from_str(&summary.json()).expect("JSON")
+        };
+        assert_eq!(parsed(&summary).get("name"), None);
+        summary.name = Some("nightly".to_owned());
+        assert_eq!(parsed(&summary)["name"], "nightly");
     }
 }

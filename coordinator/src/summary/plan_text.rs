@@ -3,56 +3,42 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{SubdirSummary, Summary, duration, size};
+use super::lines::{Causes, counts, unchanged, width};
+use super::totals::{Planned, seconds};
+use super::{Summary, duration, size};
+
+/// The least room for a package's name.
+const NAME: usize = 24;
 
 impl Summary {
     /// What the run would do.
     pub(crate) fn plan_text(&self) -> String {
+        let width = width(&self.subdirs);
         let mut text = format!(
-            "{:<14} {:>9} {:>9} {:>11} {:>9}",
+            "{:<width$} {:>9} {:>9} {:>11} {:>9}",
             "subdir", "builds", "files", "size", "writes"
         );
         if self.rate.is_some() {
             let _ = write!(text, " {:>9}", "time");
         }
         text.push('\n');
+        let mut causes = Causes::default();
         for subdir in &self.subdirs {
-            let name = &subdir.subdir;
-            if subdir.error.is_some() {
-                let _ = writeln!(text, "{name:<14} could not be planned, see the error above");
+            let _ = write!(text, "{:<width$}", subdir.subdir);
+            if let Some(error) = &subdir.error {
+                let _ = writeln!(text, " could not be planned: {}", causes.tell(error));
             } else if subdir.unchanged {
-                let _ = writeln!(text, "{name:<14} unchanged since the last run");
+                let _ = writeln!(text, " {}", unchanged(subdir));
             } else {
-                self.row(&mut text, name, &subdir.planned());
+                self.numbers(&mut text, &subdir.planned());
             }
         }
         if self.subdirs.len() != 1 {
-            self.row(&mut text, "total", &self.totals.planned());
+            let _ = write!(text, "{:<width$}", "total");
+            self.numbers(&mut text, &self.totals.planned());
         }
+        self.left_out(&mut text);
         let totals = &self.totals;
-        for (count, what) in [
-            (totals.held, "files are held already"),
-            (
-                totals.resting,
-                "files failed earlier and rest (--retry-failed tries them now)",
-            ),
-            (
-                totals.unrepresentable,
-                "files cannot be named in OCI and are left out",
-            ),
-            (
-                totals.bad_records,
-                "records cannot be used and are left out",
-            ),
-            (
-                totals.outside_index,
-                "files are held outside the index (yanked, removed or excluded)",
-            ),
-        ] {
-            if count > 0 {
-                let _ = writeln!(text, "{count} {what}");
-            }
-        }
         if let Some(rate) = self.rate.filter(|_| totals.planned_writes > 0) {
             let _ = writeln!(
                 text,
@@ -64,7 +50,7 @@ impl Summary {
         text
     }
 
-    fn row(&self, text: &mut String, name: &str, planned: &Planned) {
+    fn numbers(&self, text: &mut String, planned: &Planned) {
         let Planned {
             builds,
             files,
@@ -73,7 +59,7 @@ impl Summary {
         } = planned;
         let _ = write!(
             text,
-            "{name:<14} {builds:>9} {files:>9} {:>11} {writes:>9}",
+            " {builds:>9} {files:>9} {:>11} {writes:>9}",
             size(*bytes)
         );
         if let Some(rate) = self.rate {
@@ -82,38 +68,55 @@ impl Summary {
         text.push('\n');
     }
 
+    fn left_out(&self, text: &mut String) {
+        let totals = &self.totals;
+        for words in counts([
+            (
+                totals.held,
+                "file is held already",
+                "files are held already",
+            ),
+            (
+                totals.resting,
+                "file failed earlier and rests (--retry-failed tries it now)",
+                "files failed earlier and rest (--retry-failed tries them now)",
+            ),
+            (
+                totals.unrepresentable,
+                "file cannot be named in OCI and is left out",
+                "files cannot be named in OCI and are left out",
+            ),
+            (
+                totals.bad_records,
+                "record cannot be used and is left out",
+                "records cannot be used and are left out",
+            ),
+            (
+                totals.outside_index,
+                "file is held outside the index (yanked, removed or excluded)",
+                "files are held outside the index (yanked, removed or excluded)",
+            ),
+        ]) {
+            let _ = writeln!(text, "{words}");
+        }
+    }
+
     fn names(&self, text: &mut String) {
         // One name has no order, and its sums are in the table.
         if self.largest_names.len() < 2 {
             return;
         }
+        let names = self.largest_names.iter();
+        let longest = names.map(|name| name.name.chars().count()).max();
+        let width = longest.unwrap_or(0).max(NAME);
         let _ = writeln!(
             text,
-            "\n{:<24} {:>9} {:>11}",
+            "\n{:<width$} {:>9} {:>11}",
             "largest names", "files", "size"
         );
         for name in &self.largest_names {
             let bytes = size(name.bytes);
-            let _ = writeln!(text, "{:<24} {:>9} {bytes:>11}", name.name, name.files);
-        }
-    }
-}
-
-/// One row of the table.
-pub(super) struct Planned {
-    pub(super) builds: u64,
-    pub(super) files: u64,
-    pub(super) bytes: u64,
-    pub(super) writes: u64,
-}
-
-impl SubdirSummary {
-    fn planned(&self) -> Planned {
-        Planned {
-            builds: self.planned_builds,
-            files: self.planned_files,
-            bytes: self.planned_bytes,
-            writes: self.planned_writes,
+            let _ = writeln!(text, "{:<width$} {:>9} {bytes:>11}", name.name, name.files);
         }
     }
 }
@@ -125,7 +128,70 @@ fn time(writes: u64, rate: u32) -> String {
     duration(Duration::from_secs(seconds(writes, rate).max(1)))
 }
 
-/// How long so many writes take at `rate` a minute.
-pub(super) fn seconds(writes: u64, rate: u32) -> u64 {
-    writes.saturating_mul(60) / u64::from(rate.max(1))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::NameTotal;
+    use crate::summary::{SubdirSummary, Totals};
+
+    fn plan(subdirs: Vec<SubdirSummary>) -> Summary {
+        Summary {
+            totals: Totals::of(&subdirs),
+            subdirs,
+            ..Summary::default()
+        }
+    }
+
+    #[test]
+    fn columns_stand_below_their_titles_however_long_the_names_are() {
+        let subdir = |name: &str| SubdirSummary {
+            subdir: name.to_owned(),
+            planned_files: 7,
+            ..SubdirSummary::default()
+        };
+        let mut summary = plan(["emscripten-wasm32", "noarch"].map(subdir).to_vec());
+        let long = "n".repeat(40);
+        let name = |name: &str| NameTotal {
+            name: name.into(),
+            files: 1,
+            bytes: 1,
+        };
+        summary.largest_names = vec![name(&long), name("zlib")];
+        let text = summary.plan_text();
+        for (table, rows) in text.split("\n\n").zip([4, 3]) {
+            let ends: Vec<_> = table.lines().map(str::len).collect();
+            assert_eq!(ends.len(), rows, "\n{text}");
+            assert!(ends.iter().all(|end| *end == ends[0]), "\n{text}");
+        }
+    }
+
+    #[test]
+    fn one_file_left_out_is_not_many() {
+        let text = plan(vec![SubdirSummary {
+            subdir: "noarch".to_owned(),
+            held: 1,
+            resting: 1,
+            unrepresentable: 1,
+            bad_records: 1,
+            outside_index: 1,
+            ..SubdirSummary::default()
+        }])
+        .plan_text();
+        assert!(text.contains("\n1 record cannot be used and is left out\n"));
+        for plural in ["1 files", "1 records", " are ", " rest "] {
+            assert!(!text.contains(plural), "{plural:?} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn why_a_subdir_could_not_be_planned_stands_in_its_row() {
+        let error = |name: &str| SubdirSummary {
+            subdir: name.to_owned(),
+            error: Some("nobody answers".to_owned()),
+            ..SubdirSummary::default()
+        };
+        let text = plan(vec![error("linux-64"), error("noarch")]).plan_text();
+        assert!(text.contains("linux-64       could not be planned: nobody answers\n"));
+        assert!(text.contains("noarch         could not be planned: for the same reason\n"));
+    }
 }

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::SubdirSummary;
-use super::plan_text::{Planned, seconds};
 use crate::plan::NameTotal;
 
 /// Names that are shown as the largest.
@@ -21,6 +20,7 @@ pub(crate) struct Totals {
     pub held: u64,
     pub done: u64,
     pub done_bytes: u64,
+    pub found: u64,
     pub failed: u64,
     pub resting: u64,
     pub unrepresentable: u64,
@@ -40,6 +40,7 @@ impl Totals {
             sums.held += subdir.held;
             sums.done += subdir.done;
             sums.done_bytes += subdir.done_bytes;
+            sums.found += subdir.found;
             sums.failed += subdir.failed;
             sums.resting += subdir.resting;
             sums.unrepresentable += subdir.unrepresentable;
@@ -68,6 +69,30 @@ impl Totals {
             writes: self.planned_writes,
         }
     }
+}
+
+impl SubdirSummary {
+    pub(super) fn planned(&self) -> Planned {
+        Planned {
+            builds: self.planned_builds,
+            files: self.planned_files,
+            bytes: self.planned_bytes,
+            writes: self.planned_writes,
+        }
+    }
+}
+
+/// What is planned, of a subdir or of all.
+pub(super) struct Planned {
+    pub(super) builds: u64,
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+    pub(super) writes: u64,
+}
+
+/// How long so many writes take at `rate` a minute.
+pub(super) fn seconds(writes: u64, rate: u32) -> u64 {
+    writes.saturating_mul(60) / u64::from(rate.max(1))
 }
 
 /// The names with the most bytes over all subdirs, the largest first.

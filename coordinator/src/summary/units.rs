@@ -18,6 +18,14 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{value:.2} TB")
 }
 
+/// So many of something that has its plural in `s`: `1 file`, `2 files`.
+pub(crate) fn number(count: u64, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}
+
 /// A span for people: `2d 3h`, `5m 7s`, `0.4s`.
 pub(crate) fn duration(span: Duration) -> String {
     let seconds = span.as_secs();
@@ -35,8 +43,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_spans_read_well() {
+    fn sizes_numbers_and_spans_read_well() {
         assert_eq!(size(999), "999 B");
+        assert_eq!(
+            [0, 1, 2].map(|n| number(n, "file")),
+            ["0 files", "1 file", "2 files"]
+        );
         assert_eq!(size(1_500_000_000), "1.5 GB");
         assert_eq!(size(26_370_000_000_000), "26.37 TB");
         assert_eq!(duration(Duration::from_millis(400)), "0.4s");

@@ -72,6 +72,7 @@ impl Sync<'_> {
         if believed {
             state.confirmed = digest;
             state.records = latest.records().unwrap_or(0);
+            state.excluded = None;
         } else {
             state.disbelieved = digest;
         }

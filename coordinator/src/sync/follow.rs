@@ -111,7 +111,10 @@ impl<'a> Follow<'a> {
             }
             tokio::select! {
                 biased;
-                () = self.run.shutdown.requested() => return Ok(Followed::Interrupted),
+                () = self.run.shutdown.requested() => {
+                    self.collect_the_last(summary).await?;
+                    return Ok(Followed::Interrupted);
+                }
                 _ = poll.tick() => self.collect(summary).await?,
                 planned = self.tasks.next(), if !self.exhausted && self.window.len() < WINDOW => match planned {
                     None => self.exhausted = true,
@@ -125,6 +128,19 @@ impl<'a> Follow<'a> {
                 // Last: however often it is time to publish, there must be something to publish.
                 () = tokio::time::sleep_until(until) => return Ok(Followed::TimeToPublish),
             }
+        }
+    }
+
+    /// Takes in what the worker still brings to an end before it stops: what is done must not be reported as pending.
+    async fn collect_the_last(&mut self, summary: &mut SubdirSummary) -> anyhow::Result<()> {
+        loop {
+            // Before the outcomes: what is settled between the two looks is collected.
+            let working = self.run.queue.depth().await?.unacknowledged;
+            self.collect(summary).await?;
+            if working == 0 || self.window.is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(POLL).await;
         }
     }
 
@@ -222,6 +238,8 @@ impl<'a> Follow<'a> {
                     summary.done += 1;
                     summary.done_bytes += size;
                     progress.settle(*size, false);
+                } else {
+                    summary.found += 1;
                 }
             }
             Some(FileOutcome::Failed(failure)) => {

@@ -17,6 +17,7 @@ use mirror_oci::layout::SubdirLayout;
 use mirror_runtime::{Disposed, Disposition, clock};
 
 use crate::error::RunError;
+use crate::guard::Amount;
 use crate::publish::Publisher;
 use crate::run::Run;
 use crate::summary::{Publication, SubdirSummary};
@@ -60,20 +61,33 @@ impl<'a> Sync<'a> {
         })
     }
 
-    /// Runs it. `others_served`: whether the channel serves another subdir. `None`: it does not serve
-    /// this one.
+    /// Runs it; what was done goes to `summary` as it is done. `others_served`: whether the channel serves another
+    /// subdir. `false`: it does not serve this one.
     ///
     /// # Errors
     /// When the run cannot go on; failures of single files are in the summary.
-    pub(crate) async fn run(self, others_served: bool) -> anyhow::Result<Option<SubdirSummary>> {
+    pub(crate) async fn run(
+        self,
+        others_served: bool,
+        summary: &mut SubdirSummary,
+    ) -> anyhow::Result<bool> {
         let state = self.run.ledger.subdir_state(self.subdir).await?;
         let condition = state.as_ref().and_then(|state| self.condition(state));
         let fetched = fetch(self.run, self.subdir, IndexFile::Current, condition);
         let Some(fetched) = self.run.unless_stopped(fetched).await else {
-            return Ok(None);
+            return Ok(false);
         };
-        let chosen = !self.run.options.subdirs.is_empty();
-        let never_seen = state.is_none() && !chosen;
+        let chosen = self
+            .run
+            .options
+            .subdirs
+            .iter()
+            .any(|chosen| chosen == self.subdir);
+        // What was planned once and was not there then has not been seen.
+        let never_seen = !chosen
+            && state.as_ref().is_none_or(|state| {
+                state.confirmed.is_none() || state.validator.as_deref() == Some(index::ABSENT)
+            });
         let may_be_absent = never_seen && (others_served || self.subdir != NOARCH);
         let answer = match fetched {
             // A store that lists nothing answers 403 for what is not there. What was there is denied.
@@ -87,18 +101,23 @@ impl<'a> Sync<'a> {
             let channel = self.run.channel.display();
             let subdir = self.subdir;
             match (subdir, chosen) {
-                (NOARCH, _) if others_served || state.is_some() => {}
+                (NOARCH, _) if others_served || state.is_some() => {
+                    if state.as_ref().is_some_and(|state| state.records > 0) {
+                        tracing::warn!(subdir, "the channel no longer serves it");
+                    }
+                }
                 (NOARCH, _) => {
                     anyhow::bail!(
                         "nothing is served at {channel} (no SUBDIR/repodata.json in it); is the channel spelled right?"
                     )
                 }
                 (_, true) => anyhow::bail!("channel {channel} does not serve subdir `{subdir}`"),
-                (_, false) => return Ok(None),
+                (_, false) => return Ok(false),
             }
         }
         if self.run.options.dry_run {
-            return self.plan_and_publish(state, answer).await.map(Some);
+            self.plan_and_publish(state, answer, summary).await?;
+            return Ok(true);
         }
         let owner = &self.run.name;
         match self
@@ -119,11 +138,11 @@ impl<'a> Sync<'a> {
         // Whoever held the lease until now may have published.
         let state = self.run.ledger.subdir_state(self.subdir).await?;
         let outcome = tokio::select! {
-            outcome = self.plan_and_publish(state, answer) => outcome,
+            outcome = self.plan_and_publish(state, answer, summary) => outcome,
             lost = self.keep_lease() => Err(lost),
         };
         self.run.ledger.release_lease(self.subdir, owner).await?;
-        outcome.map(Some)
+        outcome.map(|()| true)
     }
 
     async fn keep_lease(&self) -> anyhow::Error {
@@ -138,7 +157,10 @@ impl<'a> Sync<'a> {
     /// What makes the request for the index conditional: only after a run that left nothing to do.
     fn condition<'s>(&self, state: &'s SubdirState) -> Option<&'s str> {
         let due = state.retry_due_ms.is_some_and(|due| due <= clock::now_ms());
-        let settled = state.complete && !due && !self.run.options.retry_failed;
+        // A report names what failed, and only a plan knows the names.
+        let silent = !self.run.report.is_wanted() || state.failures + state.bad_records == 0;
+        let settled = state.complete && !due && silent && !self.run.options.retry_failed;
+        let settled = settled && !self.run.selection_slides;
         let same = state.fingerprint == self.run.fingerprint;
         (settled && same && state.confirmed.is_some())
             .then_some(state.validator.as_deref())
@@ -149,9 +171,14 @@ impl<'a> Sync<'a> {
         &self,
         state: Option<SubdirState>,
         answer: Upstream,
-    ) -> anyhow::Result<SubdirSummary> {
+        summary: &mut SubdirSummary,
+    ) -> anyhow::Result<()> {
         let prepared = match self.prepare(state, answer).await? {
-            Ready::Unchanged(summary) | Ready::Stopped(summary) => return Ok(summary),
+            Ready::Stopped => return Ok(()),
+            Ready::Unchanged(unchanged) => {
+                *summary = unchanged;
+                return Ok(());
+            }
             Ready::Planned(prepared) => *prepared,
         };
         let Prepared {
@@ -161,9 +188,16 @@ impl<'a> Sync<'a> {
             state,
             plan,
         } = prepared;
-        let mut summary = SubdirSummary::planned_as(self.subdir, &plan.totals, &plan.names);
+        *summary = SubdirSummary::planned_as(self.subdir, &plan.totals, &plan.names);
+        let plans_only = self.run.options.dry_run || self.purpose == Purpose::Measure;
+        let amount = Amount::of(&plan.totals);
+        if plans_only {
+            self.run.measured.add(amount);
+        } else {
+            self.run.admitted.admit(&self.run.guard, amount)?;
+        }
         if self.purpose == Purpose::Measure {
-            return Ok(summary);
+            return Ok(());
         }
         self.report_idle(&plan).await?;
         let Some(destination) = self
@@ -172,15 +206,12 @@ impl<'a> Sync<'a> {
             .as_ref()
             .filter(|_| !self.run.options.dry_run)
         else {
-            return Ok(summary);
+            return Ok(());
         };
-        let (files, bytes) = (plan.totals.files, plan.totals.bytes);
-        self.run.admitted.admit(&self.run.guard, files, bytes)?;
-        self.run.progress.plan(files, bytes);
+        self.run.progress.plan(plan.totals.files, plan.totals.bytes);
 
         if !plan.work.is_empty() || latest.is_none() {
-            self.may_push(destination, &plan.totals, &plan.names)
-                .await?;
+            self.may_push(destination).await?;
         }
         let resting = plan.totals.resting_due_ms;
         let mut publisher = Publisher {
@@ -194,20 +225,22 @@ impl<'a> Sync<'a> {
             latest,
         };
         let ended = self
-            .transfer(plan, destination, trust, &mut publisher, &mut summary)
+            .transfer(plan, destination, trust, &mut publisher, summary)
             .await?;
         let Some(failures_due) = ended else {
-            return Ok(summary);
+            return Ok(());
         };
-        let publishing = self.publish(&mut publisher, &mut summary);
+        let publishing = self.publish(&mut publisher, summary);
         let Some(published) = self.run.unless_stopped(publishing).await else {
-            return Ok(summary);
+            return Ok(());
         };
         summary.publication = published?;
         let mut state = publisher.state;
         state.complete = summary.publication != Publication::Refused;
         state.validator = Some(upstream.validator().to_owned());
-        state.fingerprint.clone_from(&self.run.fingerprint);
+        if state.complete {
+            state.fingerprint.clone_from(&self.run.fingerprint);
+        }
         state.failures = summary.failed + summary.resting;
         state.bad_records = summary.bad_records;
         state.retry_due_ms = [failures_due, resting].into_iter().flatten().min();
@@ -215,7 +248,7 @@ impl<'a> Sync<'a> {
             .ledger
             .set_subdir_state(self.subdir, &state)
             .await?;
-        Ok(summary)
+        Ok(())
     }
 
     fn unchanged(&self, state: Option<&SubdirState>) -> SubdirSummary {

@@ -10,7 +10,7 @@ use mirror_runtime::{Disposed, Disposition};
 
 use super::index::{self, Upstream, fetch};
 use super::{Purpose, Sync};
-use crate::plan::{self, Inputs, Latest, Plan, Totals, Trust};
+use crate::plan::{self, Inputs, Latest, Plan, Trust};
 use crate::report::Report;
 use crate::summary::SubdirSummary;
 
@@ -31,7 +31,7 @@ pub(super) enum Ready {
     /// There is nothing to do.
     Unchanged(SubdirSummary),
     /// A stop was asked for.
-    Stopped(SubdirSummary),
+    Stopped,
     Planned(Box<Prepared>),
 }
 
@@ -70,7 +70,7 @@ impl Sync<'_> {
             (trust, &self.run.destination, only_plans)
         {
             // To someone who is not logged in a private registry looks empty.
-            self.may_push(destination, &Totals::default(), &[]).await?;
+            self.may_push(destination).await?;
         }
         let mut state = state.unwrap_or_default();
         let number = self.begin(&mut state, trust, latest.as_ref()).await?;
@@ -101,7 +101,7 @@ impl Sync<'_> {
             listed: &listed,
             retry_failed: self.run.options.retry_failed,
             allow_unverified: self.run.options.allow_unverified,
-            is_first: latest.is_none(),
+            rewrites_index: latest.is_none() || trust.is_foreign(),
             limits: Limits::default(),
             says: !measures,
         };
@@ -112,10 +112,7 @@ impl Sync<'_> {
         };
         let made = plan::make(&inputs, &*self.run.ledger, report);
         let Some(plan) = self.run.unless_stopped(made).await else {
-            return Ok(Ready::Stopped(SubdirSummary {
-                subdir: self.subdir.to_owned(),
-                ..SubdirSummary::default()
-            }));
+            return Ok(Ready::Stopped);
         };
         let plan = plan.map_err(|error| match error.downcast::<RepodataError>() {
             Ok(broken) => anyhow::Error::new(broken).context(format!(

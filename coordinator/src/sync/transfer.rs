@@ -14,7 +14,7 @@ use super::follow::{Follow, Followed};
 use super::tags::Tags;
 use crate::error::RunError;
 use crate::patience::patiently;
-use crate::plan::{self, Fate, Listing, NameTotal, Plan, Template, Totals, Trust};
+use crate::plan::{self, Fate, Listing, Plan, Template, Trust};
 use crate::publish::{Published, Publisher};
 use crate::report::{Entry, OutsideIndex, Report, Verdict};
 use crate::summary::{Publication, SubdirSummary};
@@ -124,12 +124,7 @@ impl Sync<'_> {
 
     /// Pushes the first blob the mirror needs anyway, so that a refusal is known before anything is
     /// downloaded.
-    pub(super) async fn may_push(
-        &self,
-        destination: &Destination,
-        totals: &Totals,
-        names: &[NameTotal],
-    ) -> anyhow::Result<()> {
+    pub(super) async fn may_push(&self, destination: &Destination) -> anyhow::Result<()> {
         let repository = self.layout.index_repository();
         let refused = match patiently(|| destination.ensure_config(&repository)).await {
             Ok(()) => return Ok(()),
@@ -142,7 +137,6 @@ impl Sync<'_> {
         tracing::debug!(%refused, "the registry wants a login");
         Err(RunError::LoginNeeded {
             registry: destination.host().to_owned(),
-            planned: Box::new(SubdirSummary::planned_as(self.subdir, totals, names)),
         }
         .into())
     }

@@ -86,12 +86,12 @@ pub enum ChannelError {
         last: String,
     },
     /// A folder whose absolute form could not be found out.
-    #[error("cannot resolve the channel folder {folder}: {source}")]
+    #[error("cannot resolve the channel folder {folder}: {error}")]
     Folder {
         /// The folder as given.
         folder: PathBuf,
         /// What the system answered.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// A subdir or file name that is more than one path component.
     #[error("{0:?} is no single path component, so it cannot name a subdir or a file of a channel")]

@@ -71,14 +71,14 @@ pub enum IndexError {
     #[error(transparent)]
     Shards(#[from] ShardError),
     /// A file of the publication.
-    #[error("cannot {what} {path}: {source}")]
+    #[error("cannot {what} {path}: {error}")]
     Io {
         /// What was tried.
         what: &'static str,
         /// On which file.
         path: PathBuf,
         /// What the system answered.
-        source: io::Error,
+        error: io::Error,
     },
 }
 
@@ -98,23 +98,23 @@ pub fn build(
 ) -> Result<IndexFiles, IndexError> {
     upstream
         .rewind()
-        .map_err(|source| RepodataError::Read { offset: 0, source })?;
+        .map_err(|error| RepodataError::Read { offset: 0, error })?;
     let mut json_out = Output::create(dir, JSON)?;
     let rewritten = rewrite(&mut upstream, &mut json_out.writer, limits, keep)?;
     let json = json_out.finish()?;
 
-    let reading = |source| IndexError::Io {
+    let reading = |error| IndexError::Io {
         what: "read back",
         path: json.path.clone(),
-        source,
+        error,
     };
     let mut written = File::open(&json.path).map_err(reading)?;
     let mut zst_out = Output::create(dir, ZST)?;
-    zst::compress(&mut written, json.size, &mut zst_out.writer).map_err(|source| {
+    zst::compress(&mut written, json.size, &mut zst_out.writer).map_err(|error| {
         IndexError::Io {
             what: "compress the index into",
             path: zst_out.path.clone(),
-            source,
+            error,
         }
     })?;
     let zst = zst_out.finish()?;
@@ -155,10 +155,10 @@ impl Output {
                 path,
                 writer: BufWriter::with_capacity(256 << 10, HashingWriter::new(file)),
             }),
-            Err(source) => Err(IndexError::Io {
+            Err(error) => Err(IndexError::Io {
                 what: "create",
                 path,
-                source,
+                error,
             }),
         }
     }
@@ -166,10 +166,10 @@ impl Output {
     fn write(&mut self, bytes: &[u8]) -> Result<(), IndexError> {
         self.writer
             .write_all(bytes)
-            .map_err(|source| IndexError::Io {
+            .map_err(|error| IndexError::Io {
                 what: "write",
                 path: self.path.clone(),
-                source,
+                error,
             })
     }
 
@@ -184,10 +184,10 @@ impl Output {
             });
         match finished {
             Ok((size, sha256)) => Ok(Artifact { path, sha256, size }),
-            Err(source) => Err(IndexError::Io {
+            Err(error) => Err(IndexError::Io {
                 what: "finish",
                 path,
-                source,
+                error,
             }),
         }
     }

@@ -3,6 +3,8 @@
 //!
 //! Everything here is pure apart from the files it is handed; it knows no registry and no queue.
 
+#[cfg(test)]
+mod causes;
 pub mod channel;
 pub mod index;
 mod msgpack;

@@ -5,12 +5,15 @@
 //! mirror needs, [`rewrite`] copies the records to publish byte for byte.
 
 mod access;
+mod checked;
 mod empty;
 mod error;
 mod event;
 mod info;
+mod keys;
 mod limits;
 mod members;
+mod name_sizes;
 mod record;
 mod removed;
 mod rewrite;
@@ -26,8 +29,10 @@ pub use error::RepodataError;
 pub use event::{Entry, Event, Key};
 pub use limits::Limits;
 pub(crate) use members::members;
+pub use name_sizes::NameSizes;
 pub use record::{Record, RecordError};
 pub use removed::removed;
+pub(crate) use rewrite::MAX_ADDED;
 pub use rewrite::{Keep, Rewritten, rewrite};
 pub use scan::Scanner;
 pub use section::Section;

@@ -45,12 +45,12 @@ pub enum ShardError {
     Repodata(#[from] RepodataError),
     /// A record or a part of `info` that cannot be carried over. [`Record::parse`](crate::repodata::Record::parse)
     /// refuses such records, so one here was never asked about.
-    #[error("cannot put {key:?} into a shard: {source}")]
+    #[error("cannot put {key:?} into a shard: {error}")]
     Convert {
         /// The record's key, or the key in `info`.
         key: String,
         /// What the parser said.
-        source: serde_json::Error,
+        error: serde_json::Error,
     },
     /// A record without the name of a package.
     #[error("cannot put {key:?} into a shard: {reason}")]
@@ -73,12 +73,12 @@ pub enum ShardError {
         limit: u64,
     },
     /// Reading the index again or writing the pack failed.
-    #[error("cannot {what}: {source}")]
+    #[error("cannot {what}: {error}")]
     Io {
         /// What was tried.
         what: &'static str,
         /// What the system answered.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// A shard index that is none.
     #[error("cannot read the shard index: {0}")]

@@ -21,20 +21,20 @@ pub enum ZstError {
         limit: u64,
     },
     /// Not zstd, damaged or cut off; or the source failed.
-    #[error("cannot decompress the zstd stream after {written} bytes of content: {source}")]
+    #[error("cannot decompress the zstd stream after {written} bytes of content: {error}")]
     Read {
         /// Content already produced.
         written: u64,
         /// What the decoder or the source said.
-        source: io::Error,
+        error: io::Error,
     },
     /// The place for the content failed.
-    #[error("cannot write decompressed content after {written} bytes: {source}")]
+    #[error("cannot write decompressed content after {written} bytes: {error}")]
     Write {
         /// Content already written.
         written: u64,
         /// What the system answered.
-        source: io::Error,
+        error: io::Error,
     },
     /// Nothing at all.
     #[error("expected a zstd stream and got no bytes")]
@@ -50,12 +50,12 @@ pub fn decompress(input: impl Read, output: &mut impl Write, limit: u64) -> Resu
     let mut written = 0;
     let mut buffer = vec![0; CHUNK];
     let mut decoder =
-        zstd::Decoder::new(input).map_err(|source| ZstError::Read { written, source })?;
+        zstd::Decoder::new(input).map_err(|error| ZstError::Read { written, error })?;
     let mut frames = false;
     loop {
         let count = decoder
             .read(&mut buffer)
-            .map_err(|source| ZstError::Read { written, source })?;
+            .map_err(|error| ZstError::Read { written, error })?;
         if count == 0 {
             break;
         }
@@ -65,7 +65,7 @@ pub fn decompress(input: impl Read, output: &mut impl Write, limit: u64) -> Resu
         }
         output
             .write_all(&buffer[..count])
-            .map_err(|source| ZstError::Write { written, source })?;
+            .map_err(|error| ZstError::Write { written, error })?;
         written += count as u64;
     }
     if frames {

@@ -21,6 +21,9 @@ pub struct SubdirState {
     pub confirmed: Option<String>,
     /// Records in the last published index.
     pub records: u64,
+    /// Records that it leaves out only because they are excluded; unknown where another ledger's
+    /// publication was taken over.
+    pub excluded: Option<u64>,
     /// What makes the next request to the channel conditional; opaque here.
     pub validator: Option<String>,
     /// Names the selection and options of the last run.

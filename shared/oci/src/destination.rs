@@ -1,21 +1,25 @@
 //! Where a mirror is written to: a registry or a folder, with the same operations.
 
+mod error;
+
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use mirror_runtime::{Disposed, Disposition};
+use mirror_runtime::Disposed as _;
 use rattler_digest::digest::Digest as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::ReaderStream;
 
-use crate::folder::{Folder, FolderError, Put};
-use crate::local::{plain, remedy};
+use crate::folder::{Folder, Put};
+use crate::local::plain;
 use crate::manifest::Descriptor;
-use crate::registry::{Registry, RegistryError, few_tries};
+use crate::registry::{Registry, few_tries};
 use crate::{BlobStream, Body, Digest, Presence, Pushed, StoredManifest, layout, manifest};
+
+pub use error::DestinationError;
 
 /// A registry or a folder of image layouts.
 #[derive(Debug)]
@@ -24,90 +28,6 @@ pub enum Destination {
     Registry(Box<Registry>),
     /// On disk.
     Folder(Folder),
-}
-
-/// A failed operation on a destination.
-#[derive(Debug, thiserror::Error)]
-pub enum DestinationError {
-    /// At a registry.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    /// In a folder.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// A blob that did not come, or is not what its digest says.
-    #[error("read blob {digest} of {repository}: {problem}")]
-    Blob {
-        /// The repository, without host.
-        repository: String,
-        /// The blob.
-        digest: Digest,
-        /// What is wrong.
-        problem: String,
-    },
-    /// A blob for which this machine has no room.
-    #[error("cannot keep blob {digest} of {repository} in `{}`: {error}; {} (--spool)", dir.display(), remedy(error))]
-    Spool {
-        /// The repository, without host.
-        repository: String,
-        /// The blob.
-        digest: Digest,
-        /// Where it was to be kept.
-        dir: PathBuf,
-        /// What the operating system said.
-        error: io::Error,
-    },
-    /// A blob larger than anything that is read from there.
-    #[error(
-        "read blob {digest} of {repository}: its manifest says {size} bytes, and at most {max} are read"
-    )]
-    TooLarge {
-        /// The repository, without host.
-        repository: String,
-        /// The blob.
-        digest: Digest,
-        /// Its size as its descriptor says, in bytes.
-        size: u64,
-        /// How much is read, in bytes.
-        max: u64,
-    },
-}
-
-impl DestinationError {
-    /// Whether a manifest was refused because it names a blob that is not there.
-    #[must_use]
-    pub fn is_blob_unknown(&self) -> bool {
-        match self {
-            Self::Registry(error) => error.is_blob_unknown(),
-            Self::Folder(error) => error.is_blob_unknown(),
-            Self::Blob { .. } | Self::Spool { .. } | Self::TooLarge { .. } => false,
-        }
-    }
-
-    /// Whether the registry cannot even be connected to (refused, no such name, certificate): what is asked of it next
-    /// will end so too. Never of a folder, nor of a connection that broke.
-    #[must_use]
-    pub fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Registry(error) if error.is_unreachable())
-    }
-
-    /// Whether a login would help.
-    #[must_use]
-    pub fn wants_login(&self) -> bool {
-        matches!(self, Self::Registry(RegistryError::LoginNeeded { .. }))
-    }
-}
-
-impl Disposed for DestinationError {
-    fn disposition(&self) -> Disposition {
-        match self {
-            Self::Registry(error) => error.disposition(),
-            Self::Folder(error) => error.disposition(),
-            Self::Spool { .. } => Disposition::Local,
-            Self::Blob { .. } => Disposition::Retry,
-            Self::TooLarge { .. } => Disposition::Permanent,
-        }
-    }
 }
 
 /// A blob that sends no byte for so long is given up.

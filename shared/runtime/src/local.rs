@@ -42,6 +42,9 @@ pub fn remedy(error: &io::Error) -> &'static str {
         ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
             "a file stands where a folder is needed: move it away or choose another folder"
         }
+        ErrorKind::IsADirectory => {
+            "a folder stands where a file is needed: move it away or choose another folder"
+        }
         ErrorKind::NotFound => "see that the path is spelled right and the disk is mounted",
         ErrorKind::Unsupported => "choose a folder on a local file system",
         _ => "see that the disk is well and mounted",
@@ -73,6 +76,7 @@ mod tests {
             (Errno::MFILE, "ulimit"),
             (Errno::NFILE, "ulimit"),
             (Errno::NOTDIR, "a file stands"),
+            (Errno::ISDIR, "a folder stands"),
             (Errno::NOENT, "spelled right"),
             (Errno::IO, "disk is well"),
         ] {

@@ -1,17 +1,18 @@
 //! Runs that are stopped, runs that meet, and a fill so long that it publishes on the way.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use mirror_e2e::mirror::mirror;
+use mirror_e2e::mirror::{Report, mirror};
 use mirror_e2e::stage::{NAMESPACE, Stage};
 use mirror_kit::channel::{Channel, ChannelBuilder, bulk};
 use mirror_kit::fake_channel::{Fault, Times};
 use mirror_kit::fake_registry::{Hold, Kind, When};
 use mirror_kit::package::{Fill, PackageSpec};
 use mirror_kit::process::Running;
+use serde_json::Value;
 
 fn thirty(dir: PathBuf) -> anyhow::Result<Channel> {
     bulk(dir, 30, 4_000)
@@ -29,14 +30,25 @@ async fn goes_on(stage: &Stage, downloads: &BTreeMap<String, usize>) {
 
 /// A run of four workers, each with a package's manifest that the registry keeps waiting.
 async fn at_work(stage: &Stage) -> (Running, Hold) {
+    at_work_with(stage, &[]).await
+}
+
+async fn at_work_with(stage: &Stage, arguments: &[&str]) -> (Running, Hold) {
     let registry = format!("{}/{NAMESPACE}", stage.fake().url());
     let noarch = mirror(&stage.home, stage.source.url(), registry).args(["--subdir", "noarch"]);
     noarch.run().await.assert_code(0);
     let manifests = When::kind(Kind::ManifestPut).from_nth(6);
     let hold = stage.fake().hold(manifests);
-    let running = stage.run().args(["--workers", "4"]).spawn();
+    let running = stage.run().args(["--workers", "4"]).args(arguments).spawn();
     hold.held_count(4).await;
     (running, hold)
+}
+
+fn files_with(report: &Value, outcome: &str) -> impl Iterator<Item = String> {
+    let entries = report["files"].as_array().unwrap().iter();
+    entries
+        .filter(move |entry| entry["outcome"] == outcome)
+        .map(|entry| entry["file"].as_str().unwrap().to_owned())
 }
 
 async fn heard(running: &mut Running) {
@@ -50,7 +62,9 @@ async fn heard(running: &mut Running) {
 #[tokio::test]
 async fn interrupted_a_run_finishes_what_it_transfers_and_the_next_one_goes_on() {
     let stage = Stage::registry(thirty).await;
-    let (mut running, hold) = at_work(&stage).await;
+    let report = Report::in_home(&stage.home);
+    let path = report.path().display().to_string();
+    let (mut running, hold) = at_work_with(&stage, &["--report", &path]).await;
     running.interrupt();
     heard(&mut running).await;
     hold.release();
@@ -63,6 +77,14 @@ async fn interrupted_a_run_finishes_what_it_transfers_and_the_next_one_goes_on()
     );
     let held = stage.held(&stage.view());
     assert_eq!(held.len(), 9, "five before, and the four that waited");
+    let done: BTreeSet<String> = files_with(&report.read(), "done").collect();
+    assert_eq!(done, held, "the report says what was done");
+    let summary = report.read()["summary"]["totals"].clone();
+    assert_eq!(
+        (&summary["done"], &summary["planned_files"]),
+        (&9.into(), &30.into())
+    );
+    assert!(stopped.stdout.contains("21 left"), "{}", stopped.to_text());
     stage.fake().clear_faults();
     goes_on(&stage, &stage.downloads()).await;
 }

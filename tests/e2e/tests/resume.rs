@@ -332,3 +332,28 @@ async fn a_registry_whose_index_was_deleted_gets_it_back_without_a_download() {
     assert_eq!(stage.downloads(), downloads);
     assert!(!writes(&stage).contains("/bulk-"), "{}", writes(&stage));
 }
+
+#[tokio::test]
+async fn a_resting_file_is_tried_along_with_its_build_and_counts_as_what_it_then_is() {
+    let two_formats = |dir: PathBuf| {
+        let zlib = || PackageSpec::new("zlib", "1.0", "0").payload(3_000, Fill::Random);
+        ChannelBuilder::new(dir)
+            .subdir("noarch")
+            .package(zlib())
+            .package(zlib().format(Format::TarBz2))
+            .build()
+    };
+    let stage = Stage::registry(two_formats).await;
+    let missing = Fault::status(404);
+    stage
+        .source
+        .fault("zlib-1.0-0.conda", missing, Times::First(2));
+    let run = |arguments: &[&str]| stage.run().args(arguments);
+    run(&["--formats", "conda"]).run().await.assert_code(1);
+    let limited = run(&["--max-files", "1"]).run().await;
+    limited.assert_code(2);
+    assert!(limited.stderr.contains("2 files"), "{}", limited.to_text());
+    run(&["--max-files", "2"]).run().await.assert_code(0);
+    stage.assert_complete();
+    run(&[]).run().await.assert_code(0);
+}

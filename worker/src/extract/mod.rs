@@ -5,6 +5,7 @@
 
 mod allowance;
 mod archive;
+mod body;
 mod index;
 mod limits;
 mod members;
@@ -19,6 +20,7 @@ use mirror_oci::{Body, Digest};
 use mirror_runtime::{Disposed, Disposition};
 
 use allowance::{Allowance, Metered};
+pub(crate) use body::extract_body;
 pub use limits::InfoLimits;
 
 /// Bytes read to find `info/` in a `.conda`: the last 64 KiB and a directory of three entries, more than once.

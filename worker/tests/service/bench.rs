@@ -252,5 +252,6 @@ pub(crate) fn file(made: &MadePackage) -> TaskFile {
         sha256: Some(sha256),
         md5: None,
         size: Some(made.size),
+        known_sha256: None,
     }
 }

@@ -7,4 +7,5 @@ mod claims;
 mod failures;
 mod stopping;
 mod twice;
+mod unanswered;
 mod unverified;

@@ -104,9 +104,9 @@ fn segments_without_token(path: &str) -> Vec<&str> {
 }
 
 fn folder(given: &Path) -> Result<(Location, Option<String>), ChannelError> {
-    let resolve = |source| ChannelError::Folder {
+    let resolve = |error| ChannelError::Folder {
         folder: given.to_owned(),
-        source,
+        error,
     };
     let mut folder: PathBuf = std::path::absolute(given).map_err(resolve)?;
     if folder

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::*;
 use crate::repodata::testing::{any_document, record, sample, text, tight};
-use crate::repodata::{Event, Record, Scanner, empty};
+use crate::repodata::{Event, NameSizes, Record, Scanner, empty};
 
 fn upstream(json: &[u8]) -> File {
     let mut file = tempfile::tempfile().unwrap();
@@ -176,6 +176,74 @@ fn a_record_at_its_limit_is_in_the_index_and_in_a_shard_with_the_sha256_that_was
 }
 
 #[test]
+fn an_index_at_its_limits_is_published_with_what_filtering_adds_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let info = json!({"repodata_revisions": {"v0": {"n_packages": 1, "oldest": 1, "newest": 1}}});
+    let mut json = json!({"info": info, "packages": {}});
+    for number in 0..10 {
+        let build = number.to_string();
+        let key = format!("a-1-{build}.tar.bz2");
+        json["packages"][key] = record("a", "1", &build, json!({}));
+    }
+    let limits = Limits {
+        max_info_bytes: info.to_string().len(),
+        max_keys: 2,
+        ..Limits::default()
+    };
+    let json = upstream(&text(&json, false));
+    let files = build(
+        json,
+        &|_| Keep::Keep,
+        "x",
+        &HashSet::new(),
+        dir.path(),
+        limits,
+    )
+    .unwrap();
+    assert_eq!((files.records, files.shards.total), (10, 1));
+}
+
+#[test]
+fn what_a_name_just_may_have_is_put_into_its_shard_with_the_sha256_that_was_added() {
+    let mut json = json!({"packages": {}});
+    for build in ["0", "1", "2"] {
+        let record = json!({"name": "a", "version": "1", "build": build});
+        json["packages"][format!("a-1-{build}.tar.bz2")] = record;
+    }
+    let json = text(&json, false);
+    let admitted = |max_shard_bytes| {
+        let limits = Limits {
+            max_shard_bytes,
+            ..Limits::default()
+        };
+        let mut sizes = NameSizes::new(&limits);
+        let mut ordinals = HashSet::new();
+        let mut scanner = Scanner::new(&*json, limits);
+        while let Some(event) = scanner.next().unwrap() {
+            if let Event::Record(entry) = event {
+                let record = Record::parse(entry.section, entry.key.text, entry.json).unwrap();
+                if sizes.admit(&record, &entry).is_ok() {
+                    ordinals.insert(entry.ordinal);
+                }
+            }
+        }
+        (ordinals, limits)
+    };
+    for wanted in 1..=3 {
+        let mut limits = (0..).map(admitted);
+        let (ordinals, limits) = limits.find(|(some, _)| some.len() == wanted).unwrap();
+        let keep = |ordinal| match ordinals.contains(&ordinal) {
+            true => Keep::WithSha256([7; 32]),
+            false => Keep::Drop,
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let json = upstream(&json);
+        let files = build(json, &keep, "x", &HashSet::new(), dir.path(), limits).unwrap();
+        assert_eq!((files.records, files.shards.total), (wanted as u64, 1));
+    }
+}
+
+#[test]
 fn records_around_an_unusable_one_are_in_the_index_and_in_their_shards() {
     let dir = tempfile::tempdir().unwrap();
     let record = |name: &str| record(name, "1", "0", json!({})).to_string();
@@ -212,13 +280,18 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn whatever_records_can_be_used_all_files_are_made_of_them(document in any_document(), wanted in any::<u64>()) {
+    fn whatever_records_can_be_used_all_files_are_made_of_them(
+        document in any_document(), wanted in any::<u64>(), max_shard_bytes in 0_u64..6_000,
+    ) {
+        let limits = Limits { max_shard_bytes, ..tight() };
+        let mut sizes = NameSizes::new(&limits);
         let (mut kept, mut names) = (HashSet::new(), HashSet::new());
-        let mut scanner = Scanner::new(document.as_bytes(), tight());
+        let mut scanner = Scanner::new(document.as_bytes(), limits);
         while let Some(event) = scanner.next().unwrap() {
             if let Event::Record(entry) = event
                 && wanted >> (entry.ordinal % 64) & 1 == 1
                 && let Ok(record) = Record::parse(entry.section, entry.key.text, entry.json)
+                && sizes.admit(&record, &entry).is_ok()
             {
                 kept.insert(entry.ordinal);
                 names.insert(record.file.name().to_owned());
@@ -226,7 +299,7 @@ proptest! {
         }
         let keep = |ordinal| if kept.contains(&ordinal) { Keep::WithSha256([7; 32]) } else { Keep::Drop };
         let dir = tempfile::tempdir().unwrap();
-        let files = build(upstream(document.as_bytes()), &keep, "x", &HashSet::new(), dir.path(), tight()).unwrap();
+        let files = build(upstream(document.as_bytes()), &keep, "x", &HashSet::new(), dir.path(), limits).unwrap();
         prop_assert_eq!((files.records, files.shards.total), (kept.len() as u64, names.len()));
         prop_assert_eq!(files.shards.new.len(), names.len());
     }

@@ -4,7 +4,7 @@
 use std::io;
 
 /// Why an index cannot be read or written. Offsets are bytes from the beginning of the JSON. The texts do not know the
-/// index's address: who fetched it says that.
+/// index's address: who fetched it says that. They say the cause themselves, so that it is no `source` and not said twice.
 #[derive(Debug, thiserror::Error)]
 pub enum RepodataError {
     /// The file ends too early: an interrupted download, or a file still being written.
@@ -85,9 +85,31 @@ pub enum RepodataError {
         /// The limit.
         limit: usize,
     },
+    /// More records than allowed, over all sections.
+    #[error(
+        "the repodata has more than {limit} records, at byte {offset}, many times as many as the largest channels have; the channel has to mend its index"
+    )]
+    TooManyRecords {
+        /// Where the one too many begins.
+        offset: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// One record more of a name than its shard may have: this record cannot be used, the others can.
+    #[error(
+        "the records of the package {name:?} have {bytes} bytes up to this one, over the {limit} that one name may have because clients read them together; it is left out until the channel lists fewer"
+    )]
+    NameTooLarge {
+        /// The package name, in lower case.
+        name: String,
+        /// What its records that are used have with this one, in bytes of JSON.
+        bytes: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// A key with bytes or escapes that are no text.
     #[error(
-        "the repodata has the key {key:?} at byte {offset}, which is no text ({source}); the channel has to mend its index"
+        "the repodata has the key {key:?} at byte {offset}, which is no text ({error}); the channel has to mend its index"
     )]
     Key {
         /// The key, as far as it can be shown.
@@ -95,11 +117,11 @@ pub enum RepodataError {
         /// Where it begins.
         offset: u64,
         /// What the parser said.
-        source: serde_json::Error,
+        error: serde_json::Error,
     },
     /// A value to be copied is no valid JSON.
     #[error(
-        "the repodata has an invalid value for {key:?} at byte {offset} ({source}); the channel has to mend its index"
+        "the repodata has an invalid value for {key:?} at byte {offset} ({error}); the channel has to mend its index"
     )]
     Value {
         /// The key it belongs to.
@@ -107,19 +129,19 @@ pub enum RepodataError {
         /// Where the value begins.
         offset: u64,
         /// What the parser said.
-        source: serde_json::Error,
+        error: serde_json::Error,
     },
     /// The input could not be read.
-    #[error("cannot read the repodata at byte {offset}: {source}")]
+    #[error("cannot read the repodata at byte {offset}: {error}")]
     Read {
         /// How far it was read.
         offset: u64,
         /// What the system answered.
-        source: io::Error,
+        error: io::Error,
     },
     /// The output could not be written.
     #[error("cannot write the filtered repodata: {0}")]
-    Write(#[source] io::Error),
+    Write(io::Error),
 }
 
 impl RepodataError {

@@ -18,10 +18,13 @@ pub struct Limits {
     pub max_depth: u32,
     /// The most keys at the top level, or in `v3`: 1,024 by default.
     pub max_keys: usize,
+    /// The most records, over all sections, unusable ones included: a planner keeps some bytes of each. conda-forge has
+    /// 3.8 million over all its subdirs, 0.6 in one; 20 million by default.
+    pub max_records: u64,
     /// The most bytes that a compressed index may decompress to; 16 GiB by default, where conda-forge's largest has 0.5.
     pub max_decompressed_bytes: u64,
     /// The most JSON that one package name's records may have, because a shard is put together in memory; 128 MiB by
-    /// default.
+    /// default. [`NameSizes`](super::NameSizes) tells while an index is read which records are beyond it.
     pub max_shard_bytes: u64,
 }
 
@@ -34,6 +37,7 @@ impl Default for Limits {
             max_key_bytes: 1 << 10,
             max_depth: 64,
             max_keys: 1 << 10,
+            max_records: 20_000_000,
             max_decompressed_bytes: 16 << 30,
             max_shard_bytes: 128 << 20,
         }

@@ -31,7 +31,7 @@ pub enum RecordError {
     #[error(
         "the repodata lists a file with an unusable name: {0}; it is left out until the channel mends its index"
     )]
-    Name(#[from] NameError),
+    Name(NameError),
     /// A wheel or an unknown kind of file.
     #[error(
         "{key:?} is in a section of the repodata ({section:?}) whose files the registry layout has no place for"
@@ -97,9 +97,16 @@ pub enum RecordError {
     },
 }
 
+impl From<NameError> for RecordError {
+    fn from(error: NameError) -> Self {
+        Self::Name(error)
+    }
+}
+
 impl Record {
     /// Reads the facts from a record's raw JSON, and makes sure that all of it is sound (so that what is kept can be
-    /// published). Empty and null hashes count as absent.
+    /// published). Empty and null hashes count as absent. A key that is there twice is not sound, at any depth: rattler
+    /// refuses an index that has one such record.
     ///
     /// # Errors
     /// See [`RecordError`]. None of them says anything about other records.

@@ -7,6 +7,9 @@ use crate::name::FileName;
 /// The file names in the index's `removed`, as [`Event::Value`](super::Event::Value) delivers it: an array of names, read
 /// one by one. Nothing depends on this list, so nothing in it is an error: what is no file name is skipped, and a value
 /// that is no array names none.
+///
+/// Take the names as they come: [`Limits::max_value_bytes`](super::Limits::max_value_bytes) bounds the JSON, and names
+/// that are kept take six times its bytes (some 400 MB for the 64 MiB allowed).
 pub fn removed(json: &[u8]) -> impl Iterator<Item = FileName> + '_ {
     let mut rest = json.trim_ascii().strip_prefix(b"[").unwrap_or_default();
     std::iter::from_fn(move || {

@@ -31,6 +31,9 @@ pub struct Rewritten {
     pub sections: BTreeMap<Section, u64>,
 }
 
+/// The most bytes that [`Keep::WithSha256`] adds to a record: `,"sha256":"…"` has 76.
+pub(crate) const MAX_ADDED: usize = 128;
+
 /// Copies the index from `input` (from its current position) to `output` with only the records that `keep` wants; it is
 /// asked by [`Entry::ordinal`], for mirrored sections only. Keep only what [`Record::parse`](super::Record::parse)
 /// accepted: other records are copied unchecked.
@@ -47,7 +50,7 @@ pub fn rewrite<I: Read + Seek>(
     limits: Limits,
     keep: &dyn Fn(u64) -> Keep,
 ) -> Result<Rewritten, RepodataError> {
-    let seek = |source| RepodataError::Read { offset: 0, source };
+    let seek = |error| RepodataError::Read { offset: 0, error };
     let start = input.stream_position().map_err(seek)?;
     let survey = Survey::take(&mut *input, limits, keep)?;
     input.seek(SeekFrom::Start(start)).map_err(seek)?;
@@ -77,11 +80,11 @@ pub fn rewrite<I: Read + Seek>(
             Event::Value { key, json, offset } => {
                 writer.key(&key)?;
                 if writer.objects.len() == 1 && key.text == "info" {
-                    let info = info::publish(json, survey.as_ref()).map_err(|source| {
+                    let info = info::publish(json, survey.as_ref()).map_err(|error| {
                         RepodataError::Value {
                             key: "info".to_owned(),
                             offset,
-                            source,
+                            error,
                         }
                     })?;
                     writer.raw(&info)?;
@@ -123,10 +126,10 @@ fn record(
             writer.raw(entry.json)?;
         }
         Keep::WithSha256(sha256) => {
-            let json = with_sha256(entry.json, sha256).map_err(|source| RepodataError::Value {
+            let json = with_sha256(entry.json, sha256).map_err(|error| RepodataError::Value {
                 key: entry.key.text.to_owned(),
                 offset: entry.offset,
-                source,
+                error,
             })?;
             writer.key(&entry.key)?;
             writer.raw(&json)?;

@@ -17,8 +17,8 @@ use std::collections::HashSet;
 use std::io::Read;
 use std::ops::Range;
 
-use super::section::revision_container;
-use super::window::{Over, Window};
+use super::section::{Revision, revision_container};
+use super::window::Window;
 use super::{Entry, Event, Limits, RepodataError, Section};
 
 const BUFFER: usize = 256 << 10;
@@ -41,10 +41,10 @@ pub struct Scanner<R> {
 enum State {
     Start,
     Top,
-    Revision(u64),
+    Revision(Revision),
     Section {
         section: Section,
-        within: Option<u64>,
+        within: Option<Revision>,
     },
     Done,
 }
@@ -164,11 +164,7 @@ impl<R: Read> Scanner<R> {
         if matches!(self.state, State::Done) {
             return Ok(Step::End);
         }
-        let over = match self.state {
-            State::Section { .. } => Over::LetsGo,
-            _ => Over::Fails,
-        };
-        let Some(key) = self.member(over)? else {
+        let Some(key) = self.member()? else {
             return self.close();
         };
         match self.state {
@@ -188,7 +184,7 @@ impl<R: Read> Scanner<R> {
                         },
                     );
                 }
-                match revision.filter(|revision| object || *revision == 3) {
+                match revision.filter(|revision| object || *revision == Revision::Numbered(3)) {
                     Some(revision) => {
                         self.inner_keys.clear();
                         self.open(key, None, State::Revision(revision))

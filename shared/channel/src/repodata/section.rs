@@ -46,23 +46,39 @@ impl Section {
     }
 
     /// The section that a bucket of `v<revision>` opens.
-    pub(super) fn in_revision(revision: u64, bucket: &str) -> Self {
+    pub(super) fn in_revision(revision: Revision, bucket: &str) -> Self {
         match (revision, bucket) {
-            (3, "conda") => Self::V3(ArchiveType::Conda),
-            (3, "tar.bz2") => Self::V3(ArchiveType::TarBz2),
-            (3, "whl") => Self::Wheel,
+            (Revision::Numbered(3), "conda") => Self::V3(ArchiveType::Conda),
+            (Revision::Numbered(3), "tar.bz2") => Self::V3(ArchiveType::TarBz2),
+            (Revision::Numbered(3), "whl") => Self::Wheel,
             _ => Self::Unsupported,
         }
     }
 }
 
-/// The number of a top-level key `v3`, `v4`, … that holds one object of records for each archive format.
-pub(super) fn revision_container(key: &str) -> Option<u64> {
+/// Which records a top-level key such as `v3` holds, in one object for each archive format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Revision {
+    /// `v3`, `v4`, …
+    Numbered(u64),
+    /// `v03`: no reader looks there for those of `v3`, and to copy it unread could publish what is not held.
+    Misspelt,
+}
+
+/// What a top-level key of the form `v<digits>` holds; `None` for any other.
+pub(super) fn revision_container(key: &str) -> Option<Revision> {
     let digits = key.strip_prefix('v')?;
-    if digits.is_empty() || digits.len() > 9 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    digits.parse().ok()
+    if digits.len() > 1 && digits.starts_with('0') {
+        return Some(Revision::Misspelt);
+    }
+    Some(
+        digits
+            .parse()
+            .map_or(Revision::Misspelt, Revision::Numbered),
+    )
 }
 
 #[cfg(test)]
@@ -78,20 +94,19 @@ mod tests {
         );
         assert_eq!(Section::at_top("packages.whl"), Some(Section::Unsupported));
         assert_eq!(Section::at_top("removed"), None);
-        assert_eq!(revision_container("v3"), Some(3));
-        for other in [
-            "v",
-            "v3x",
-            "version",
-            "v-1",
-            "v+3",
-            "V3",
-            "v99999999999999999999",
-        ] {
+        assert_eq!(revision_container("v3"), Some(Revision::Numbered(3)));
+        for misspelt in ["v03", "v003", "v00", "v99999999999999999999"] {
+            let revision = revision_container(misspelt).unwrap();
+            assert_eq!(revision, Revision::Misspelt, "{misspelt}");
+            let section = Section::in_revision(revision, "conda");
+            assert_eq!(section, Section::Unsupported, "{misspelt}");
+        }
+        for other in ["v", "v3x", "version", "v-1", "v+3", "V3"] {
             assert_eq!(revision_container(other), None, "{other}");
         }
-        assert_eq!(Section::in_revision(3, "whl"), Section::Wheel);
-        assert_eq!(Section::in_revision(4, "conda"), Section::Unsupported);
+        let numbered = |number, bucket| Section::in_revision(Revision::Numbered(number), bucket);
+        assert_eq!(numbered(3, "whl"), Section::Wheel);
+        assert_eq!(numbered(4, "conda"), Section::Unsupported);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use serde::Deserialize;
 
-use super::section::revision_container;
+use super::section::{Revision, revision_container};
 use super::{Event, Keep, Limits, RepodataError, Scanner, info};
 
 /// The revision of `packages` and `packages.conda`.
@@ -46,8 +46,10 @@ impl Survey {
             match event {
                 Event::Open { key, section } => {
                     depth += 1;
-                    if section.is_none() {
-                        revision = revision_container(key.text).unwrap_or(LEGACY);
+                    if section.is_none()
+                        && let Some(Revision::Numbered(number)) = revision_container(key.text)
+                    {
+                        revision = number;
                         survey.revisions.entry(revision).or_default();
                     }
                 }
@@ -70,10 +72,10 @@ impl Survey {
                 Event::Value { key, json, offset } => {
                     if depth == 0 && key.text == "info" {
                         needed =
-                            info::has_revisions(json).map_err(|source| RepodataError::Value {
+                            info::has_revisions(json).map_err(|error| RepodataError::Value {
                                 key: "info".to_owned(),
                                 offset,
-                                source,
+                                error,
                             })?;
                         if !needed {
                             return Ok(None);

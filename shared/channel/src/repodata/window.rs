@@ -93,9 +93,12 @@ impl<R: Read> Window<R> {
         self.excess = None;
     }
 
-    /// Goes on with the item under another limit.
-    pub(super) fn rebound(&mut self, bound: Bound) {
+    /// Goes on with the item under another limit. It is held against the one that it leaves first: whether it is over
+    /// must not depend on where the buffer happened to end.
+    pub(super) fn rebound(&mut self, bound: Bound) -> Result<(), RepodataError> {
+        self.check()?;
         self.bound = bound;
+        Ok(())
     }
 
     /// Whether the current item was let go: there are no bytes of it to look at.
@@ -248,10 +251,10 @@ impl<R: Read> Window<R> {
                     return Ok(count > 0);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(source) => {
+                Err(error) => {
                     return Err(RepodataError::Read {
                         offset: self.base + self.end as u64,
-                        source,
+                        error,
                     });
                 }
             }

@@ -13,7 +13,7 @@ pub enum UndistributableError {
     #[error(
         "the undistributable list is not JSON of the form {{\"undistributable\": [\"name\", …]}}: {0}"
     )]
-    Json(#[from] serde_json::Error),
+    Json(serde_json::Error),
     /// Over the limit.
     #[error(
         "the undistributable list has {0} bytes, over the {MAX_BYTES} that a list of names can need"
@@ -33,7 +33,8 @@ pub fn parse_undistributable(json: &[u8]) -> Result<Vec<String>, Undistributable
     if json.len() > MAX_BYTES {
         return Err(UndistributableError::TooLarge(json.len()));
     }
-    Ok(serde_json::from_slice::<List>(json)?.undistributable)
+    let list: List = serde_json::from_slice(json).map_err(UndistributableError::Json)?;
+    Ok(list.undistributable)
 }
 
 #[cfg(test)]

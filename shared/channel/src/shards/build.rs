@@ -28,9 +28,9 @@ pub fn build(
     limits: Limits,
 ) -> Result<Shards, ShardError> {
     let groups = Groups::of(json, limits)?;
-    let compressing = |source| ShardError::Io {
+    let compressing = |error| ShardError::Io {
         what: "compress a shard",
-        source,
+        error,
     };
     let mut compressor = zstd::bulk::Compressor::new(zst::LEVEL).map_err(compressing)?;
     let mut listed = BTreeMap::new();
@@ -47,9 +47,9 @@ pub fn build(
         if known.contains(&sha256) {
             continue;
         }
-        out.write_all(&frame).map_err(|source| ShardError::Io {
+        out.write_all(&frame).map_err(|error| ShardError::Io {
             what: "write a shard",
-            source,
+            error,
         })?;
         let len = frame.len() as u64;
         new.push(NewShard {
@@ -60,9 +60,9 @@ pub fn build(
         });
         offset += len;
     }
-    out.flush().map_err(|source| ShardError::Io {
+    out.flush().map_err(|error| ShardError::Io {
         what: "write the shards",
-        source,
+        error,
     })?;
     bytes.clear();
     index::encode(subdir, &groups.info, &listed, &mut bytes)?;
@@ -128,9 +128,9 @@ fn section(
     let mut records: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for place in places.iter().filter(|place| place.section == section) {
         raw.resize(place.len as usize, 0);
-        read_exact_at(json, &mut raw, place.offset).map_err(|source| ShardError::Io {
+        read_exact_at(json, &mut raw, place.offset).map_err(|error| ShardError::Io {
             what: "read a record of the index again",
-            source,
+            error,
         })?;
         let broken = |reason: &str| ShardError::Record {
             key: String::from_utf8_lossy(&raw).chars().take(100).collect(),
@@ -141,9 +141,9 @@ fn section(
         let key: String =
             serde_json::from_slice(key).map_err(|error| broken(&error.to_string()))?;
         let mut packed = Vec::with_capacity(value.len());
-        msgpack::record(value, &mut packed).map_err(|source| ShardError::Convert {
+        msgpack::record(value, &mut packed).map_err(|error| ShardError::Convert {
             key: key.clone(),
-            source,
+            error,
         })?;
         records.insert(key, packed);
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 
-use crate::repodata::{Event, Limits, Positioned, Record, Scanner, Section, members};
+use crate::repodata::{Event, Limits, MAX_ADDED, Positioned, Record, Scanner, Section, members};
 
 use super::ShardError;
 
@@ -27,9 +27,6 @@ pub(super) struct Groups {
     pub(super) info: Vec<(String, Vec<u8>)>,
 }
 
-/// What a record may have grown by since upstream's was held against the limit: the sha256 that was added to it.
-const ADDED: usize = 128;
-
 /// The keys of `info` that clients of shards look for in the shard index.
 const SHARED_INFO: [&str; 3] = [
     "repodata_revisions",
@@ -38,10 +35,9 @@ const SHARED_INFO: [&str; 3] = [
 ];
 
 impl Groups {
-    /// Reads through the index once.
-    pub(super) fn of(json: &File, mut limits: Limits) -> Result<Self, ShardError> {
-        limits.max_record_bytes = limits.max_record_bytes.saturating_add(ADDED);
-        let mut scanner = Scanner::new(Positioned::new(json, 0), limits);
+    /// Reads through the published index once.
+    pub(super) fn of(json: &File, limits: Limits) -> Result<Self, ShardError> {
+        let mut scanner = Scanner::new(Positioned::new(json, 0), published(limits));
         let mut numbers: HashMap<String, u32> = HashMap::new();
         let mut groups = Self {
             names: Vec::new(),
@@ -83,9 +79,9 @@ impl Groups {
                     return Err(ShardError::Record { key, reason });
                 }
                 Event::Value { key, json, .. } if key.text == "info" && json.starts_with(b"{") => {
-                    let all = members(json).map_err(|source| ShardError::Convert {
+                    let all = members(json).map_err(|error| ShardError::Convert {
                         key: "info".to_owned(),
-                        source,
+                        error,
                     })?;
                     let shared = all
                         .into_iter()
@@ -101,5 +97,17 @@ impl Groups {
             .places
             .sort_unstable_by_key(|place| (place.name, place.offset));
         Ok(groups)
+    }
+}
+
+/// What a published index may have if upstream's was within `limits`.
+fn published(limits: Limits) -> Limits {
+    Limits {
+        max_record_bytes: limits.max_record_bytes.saturating_add(MAX_ADDED),
+        // The shortest count, `"oldest":1,`, grows to 30 bytes at most.
+        max_info_bytes: limits.max_info_bytes.saturating_mul(3),
+        // `packages` and `packages.conda` may have been added.
+        max_keys: limits.max_keys.saturating_add(2),
+        ..limits
     }
 }

@@ -29,9 +29,9 @@ pub(super) fn encode(
     }
     for (key, value) in info {
         msgpack::text(key, out);
-        msgpack::value(value, out).map_err(|source| ShardError::Convert {
+        msgpack::value(value, out).map_err(|error| ShardError::Convert {
             key: key.clone(),
-            source,
+            error,
         })?;
     }
     msgpack::text("shards", out);

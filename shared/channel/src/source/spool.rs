@@ -83,7 +83,7 @@ impl Spool {
             },
             ZstError::Empty => self.no_index("is empty"),
             ZstError::Read { .. } => self.damaged(error.to_string()),
-            ZstError::Write { source, .. } => local(source),
+            ZstError::Write { error, .. } => local(error),
         })?;
         match document.last {
             Some(b'}') => {}
@@ -135,7 +135,7 @@ fn copy(input: &mut impl Read, output: &mut impl Write, limit: u64) -> Result<u6
     loop {
         let count = input
             .read(&mut buffer)
-            .map_err(|source| ZstError::Read { written, source })?;
+            .map_err(|error| ZstError::Read { written, error })?;
         if count == 0 {
             return Ok(written);
         }
@@ -144,7 +144,7 @@ fn copy(input: &mut impl Read, output: &mut impl Write, limit: u64) -> Result<u6
         }
         output
             .write_all(&buffer[..count])
-            .map_err(|source| ZstError::Write { written, source })?;
+            .map_err(|error| ZstError::Write { written, error })?;
         written += count as u64;
     }
 }

@@ -192,6 +192,7 @@ pub async fn the_state_of_a_subdir_is_kept(ledger: Arc<dyn Ledger>) {
         intended: Some("sha256:b".to_owned()),
         confirmed: Some("sha256:a".to_owned()),
         records: 521_531,
+        excluded: Some(3),
         validator: Some("{\"etag\": \"x\"}".to_owned()),
         fingerprint: "all".to_owned(),
         complete: true,

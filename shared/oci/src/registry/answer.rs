@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::error::RegistryError;
 use super::reach::no_answer;
+use super::request::host_of;
 use super::throttle;
 
 /// How much of an error body is read, in bytes.
@@ -19,17 +20,18 @@ const ERROR_TIME: Duration = Duration::from_secs(30);
 /// The error that an unexpected answer is.
 pub(super) async fn answered(
     action: &'static str,
-    host: &str,
     repository: &str,
     response: Response,
 ) -> RegistryError {
     ErrorAnswer::read(response)
         .await
-        .into_error(action, host, repository)
+        .into_error(action, repository)
 }
 
 /// What a registry says when it refuses: spec JSON, or whatever came.
 pub(super) struct ErrorAnswer {
+    /// Who said it: not always the one who was asked first.
+    host: String,
     status: StatusCode,
     headers: HeaderMap,
     raw: String,
@@ -50,6 +52,7 @@ struct SpecError {
 
 impl ErrorAnswer {
     pub(super) async fn read(mut response: Response) -> Self {
+        let host = host_of(response.url());
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = BytesMut::new();
         let reading = async {
@@ -72,6 +75,7 @@ impl ErrorAnswer {
         };
         let shown = |text: &str, max| text.chars().filter(|c| !c.is_control()).take(max).collect();
         Self {
+            host,
             status,
             headers,
             raw,
@@ -85,15 +89,10 @@ impl ErrorAnswer {
         throttle::pause(self.status, &self.headers, &self.raw, SystemTime::now())
     }
 
-    pub(super) fn into_error(
-        self,
-        action: &'static str,
-        host: &str,
-        repository: &str,
-    ) -> RegistryError {
+    pub(super) fn into_error(self, action: &'static str, repository: &str) -> RegistryError {
         RegistryError::Answered {
             action,
-            host: host.to_owned(),
+            host: self.host,
             repository: repository.to_owned(),
             status: self.status,
             code: self.code,

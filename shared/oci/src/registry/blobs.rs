@@ -13,7 +13,7 @@ use super::Registry;
 use super::auth::Access;
 use super::error::RegistryError;
 use super::reach::causes;
-use super::send::Request;
+use super::request::Request;
 use crate::body::Body;
 use crate::digest::Digest;
 use crate::{Presence, Pushed};

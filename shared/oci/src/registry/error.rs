@@ -30,6 +30,22 @@ pub enum RegistryError {
         /// The chain of causes, without URLs.
         cause: String,
     },
+    /// No answer from another host, to which the registry sent the request on.
+    #[error("{action} at {host}/{repository}, which sent the request on to {led_to}: {cause}{}", reach.remedy_elsewhere())]
+    Elsewhere {
+        /// What was tried.
+        action: &'static str,
+        /// The registry.
+        host: String,
+        /// The repository, without host.
+        repository: String,
+        /// `host[:port]` that was asked in the end.
+        led_to: String,
+        /// How far the request came.
+        reach: Reach,
+        /// The chain of causes, without URLs.
+        cause: String,
+    },
     /// An answer that is not the one asked for.
     #[error(
         "{action} at {host}/{repository}: answered {status}{}{}{}",
@@ -40,7 +56,7 @@ pub enum RegistryError {
     Answered {
         /// What was tried.
         action: &'static str,
-        /// The registry.
+        /// Who answered: the registry, or a host to which it sent the request on.
         host: String,
         /// The repository, without host.
         repository: String,
@@ -140,11 +156,21 @@ impl RegistryError {
         matches!(self, Self::Answered { code, .. } if code == "MANIFEST_BLOB_UNKNOWN" || code == "BLOB_UNKNOWN")
     }
 
-    /// Whether there was not even a connection: nothing listens there, the name leads nowhere, or its certificate is
-    /// not trusted. A connection that broke is none of these.
+    /// Whether there was not even a connection to the registry, or to where it gives tokens out: nothing listens
+    /// there, the name leads nowhere, or its certificate is not trusted. A connection that broke is none of these.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable { reach, .. } if reach.is_unreachable())
+    }
+
+    /// The host to which there was not even a connection: the registry, or one to which it sent the request on.
+    #[must_use]
+    pub fn unreached_host(&self) -> Option<&str> {
+        match self {
+            Self::Unreachable { host, reach, .. } if reach.is_unreachable() => Some(host),
+            Self::Elsewhere { led_to, reach, .. } if reach.is_unreachable() => Some(led_to),
+            _ => None,
+        }
     }
 
     /// The error of a request that got no whole answer.
@@ -171,6 +197,27 @@ impl RegistryError {
         }
     }
 
+    /// The same, of a request that the registry sent on to `led_to`.
+    pub(super) fn elsewhere(self, led_to: String) -> Self {
+        match self {
+            Self::Unreachable {
+                action,
+                host,
+                repository,
+                reach,
+                cause,
+            } => Self::Elsewhere {
+                action,
+                host,
+                repository,
+                led_to,
+                reach,
+                cause,
+            },
+            other => other,
+        }
+    }
+
     /// The same, naming the blob that was sent.
     pub(super) fn about_blob(mut self, digest: &Digest, len: u64) -> Self {
         if let Self::Answered { blob, .. } = &mut self {
@@ -183,7 +230,9 @@ impl RegistryError {
 impl Disposed for RegistryError {
     fn disposition(&self) -> Disposition {
         match self {
-            Self::Unreachable { .. } | Self::Protocol { .. } => Disposition::Retry,
+            Self::Unreachable { .. } | Self::Elsewhere { .. } | Self::Protocol { .. } => {
+                Disposition::Retry
+            }
             Self::Throttled { until, .. } => Disposition::Throttled { until: *until },
             Self::LoginNeeded { .. } => Disposition::Denied,
             Self::Manifest { .. } | Self::TooLarge { .. } => Disposition::Permanent,

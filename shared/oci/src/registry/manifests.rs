@@ -13,7 +13,7 @@ use super::answer::read_limited;
 use super::auth::Access;
 use super::blobs::few_tries;
 use super::error::RegistryError;
-use super::send::Request;
+use super::request::Request;
 use crate::StoredManifest;
 use crate::body::Body;
 use crate::digest::Digest;

@@ -11,9 +11,11 @@ mod blobs;
 mod challenge;
 mod config;
 mod error;
+mod hops;
 mod manifests;
 mod reach;
 mod remedy;
+mod request;
 mod send;
 mod throttle;
 
@@ -102,7 +104,7 @@ impl Registry {
         repository: &str,
         response: Response,
     ) -> RegistryError {
-        answer::answered(action, &self.host, repository, response).await
+        answer::answered(action, repository, response).await
     }
 }
 
@@ -113,7 +115,7 @@ fn http_client() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("conda-oci/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(10))
-        .redirect(reqwest::redirect::Policy::limited(5))
+        .redirect(hops::policy())
         .no_gzip()
         .no_brotli()
         .no_zstd()

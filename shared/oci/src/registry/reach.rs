@@ -12,6 +12,8 @@ pub enum Reach {
     Refused,
     /// The host's name leads to no address.
     NoSuchName,
+    /// Nobody could be asked where the host's name leads.
+    NoNameService,
     /// The host's certificate is none that this machine trusts.
     Untrusted,
     /// The host answers TLS with something else.
@@ -37,7 +39,11 @@ impl Reach {
                  (one without TLS wants http:// before its address)"
             }
             Self::NoSuchName => {
-                "; there is no such host: check the spelling of the address, the network and its name service"
+                "; there is no such host: check the spelling of the address, and whether the network's name service knows it"
+            }
+            Self::NoNameService => {
+                "; the network is down, or its name service does not answer: check this machine's connection and its \
+                 name servers (/etc/resolv.conf)"
             }
             Self::Untrusted => {
                 "; this machine does not trust that certificate: check the address, and add the authority that signed \
@@ -49,6 +55,18 @@ impl Reach {
                  (HTTPS_PROXY, HTTP_PROXY, NO_PROXY)"
             }
             Self::BrokeOff => "",
+        }
+    }
+
+    /// The same where the registry sent the request on to another host, which is none of the user's choice.
+    pub(super) fn remedy_elsewhere(self) -> &'static str {
+        match self {
+            Self::BrokeOff => "",
+            Self::NoNameService => self.remedy(),
+            _ => {
+                "; this machine must reach that host as well: check the network, the firewall and the proxy settings, \
+                 or how the registry is set up to name itself and its storage"
+            }
         }
     }
 }
@@ -70,18 +88,10 @@ pub(super) fn no_answer(error: reqwest::Error) -> NoAnswer {
         return NoAnswer::OutOfDescriptors;
     }
     let text = causes(&error);
-    let reach = if !connecting {
-        Reach::BrokeOff
-    } else if text.contains("InvalidContentType") {
-        Reach::NotTls
-    } else if text.contains("certificate") {
-        Reach::Untrusted
-    } else if text.contains("dns error") {
-        Reach::NoSuchName
-    } else if is_refused(&error) {
-        Reach::Refused
-    } else {
-        Reach::NoConnection
+    let reach = match connecting {
+        false => Reach::BrokeOff,
+        true if is_refused(&error) => Reach::Refused,
+        true => unconnected(&text),
     };
     let text = if connecting {
         format!("no connection: {text}")
@@ -89,6 +99,23 @@ pub(super) fn no_answer(error: reqwest::Error) -> NoAnswer {
         text
     };
     NoAnswer::At(reach, text)
+}
+
+/// What the causes of a connection that did not come about, and was not refused, say.
+fn unconnected(causes: &str) -> Reach {
+    /// What the C libraries say where no name server answers (glibc, musl).
+    const NOBODY_KNOWS: [&str; 2] = ["Temporary failure in name resolution", "Try again"];
+    if causes.contains("InvalidContentType") {
+        Reach::NotTls
+    } else if causes.contains("certificate") {
+        Reach::Untrusted
+    } else if !causes.contains("dns error") {
+        Reach::NoConnection
+    } else if NOBODY_KNOWS.iter().any(|words| causes.contains(words)) {
+        Reach::NoNameService
+    } else {
+        Reach::NoSuchName
+    }
 }
 
 /// The chain of causes. The library's headlines go where something more telling follows.
@@ -122,4 +149,33 @@ fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
         next = error.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_that_is_down_is_told_from_a_name_that_nobody_has() {
+        let lookup = |why: &str| {
+            unconnected(&format!(
+                "dns error: failed to lookup address information: {why}"
+            ))
+        };
+        for (why, reach, words) in [
+            ("Name or service not known", Reach::NoSuchName, "spelling"),
+            ("Name does not resolve", Reach::NoSuchName, "spelling"),
+            (
+                "Temporary failure in name resolution",
+                Reach::NoNameService,
+                "network is down",
+            ),
+            ("Try again", Reach::NoNameService, "network is down"),
+        ] {
+            assert_eq!(lookup(why), reach, "{why}");
+            let remedy = reach.remedy();
+            assert!(remedy.contains(words), "{remedy}");
+            assert_eq!(remedy.contains("no such host"), reach == Reach::NoSuchName);
+        }
+    }
 }

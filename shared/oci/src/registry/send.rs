@@ -7,14 +7,15 @@ use mirror_runtime::{HostBudget, RequestKind, clock};
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 use tokio_util::io::ReaderStream;
-use url::Url;
 
 use super::Registry;
 use super::answer::ErrorAnswer;
-use super::auth::{Access, Authorization};
+use super::auth::Authorization;
 use super::challenge::challenges;
 use super::error::RegistryError;
+use super::hops;
 use super::reach::{NoAnswer, Reach, no_answer};
+use super::request::{Request, host_of};
 use crate::body::Body;
 use crate::layout;
 use crate::local::plain;
@@ -23,71 +24,8 @@ use crate::local::plain;
 const MAX_PATIENCE: u32 = 5;
 /// A longer pause than this is the worker's to wait out, with its task given back.
 const MAX_WAIT: Duration = Duration::from_secs(60);
-/// A request without a body is given up after this; one with a body gets time for it besides.
-const BASE_TIMEOUT: Duration = Duration::from_secs(60);
-/// The slowest upload that is not given up, in bytes a second.
-const SLOWEST_UPLOAD: u64 = 128 * 1024;
 /// How much of a file is read at once while it is sent.
 const SEND_CHUNK: usize = 256 * 1024;
-
-/// A request as the operations describe it.
-pub(super) struct Request<'a> {
-    pub action: &'static str,
-    pub method: Method,
-    pub url: Url,
-    pub repository: &'a str,
-    pub access: Access,
-    pub content_type: Option<&'static str>,
-    pub body: Option<&'a Body>,
-    /// The answer is as long as it is: only the wait for its beginning is limited here.
-    pub streamed: bool,
-}
-
-impl<'a> Request<'a> {
-    pub(super) fn new(
-        action: &'static str,
-        method: Method,
-        url: Url,
-        repository: &'a str,
-        access: Access,
-    ) -> Self {
-        Self {
-            action,
-            method,
-            url,
-            repository,
-            access,
-            content_type: None,
-            body: None,
-            streamed: false,
-        }
-    }
-
-    /// For answers of any length.
-    pub(super) fn streamed(mut self) -> Self {
-        self.streamed = true;
-        self
-    }
-
-    pub(super) fn with_body(mut self, content_type: &'static str, body: &'a Body) -> Self {
-        self.content_type = Some(content_type);
-        self.body = Some(body);
-        self
-    }
-
-    fn kind(&self) -> RequestKind {
-        match self.method {
-            Method::GET | Method::HEAD => RequestKind::Read,
-            _ => RequestKind::Write,
-        }
-    }
-
-    /// How long the whole exchange may take.
-    fn timeout(&self) -> Duration {
-        let body = self.body.map_or(0, Body::len);
-        BASE_TIMEOUT + Duration::from_secs(body / SLOWEST_UPLOAD)
-    }
-}
 
 impl Registry {
     /// Sends `request` and gives whatever answer is neither a 401 to be logged in after nor a plea
@@ -102,7 +40,7 @@ impl Registry {
             self.admit(&request, &host).await?;
             // Credentials stay at home: an upload may be sent on to a store elsewhere.
             let authorization = if own_host {
-                let life = request.timeout() - BASE_TIMEOUT;
+                let life = request.upload_time();
                 let also_pull = self.configs.home();
                 self.auth
                     .authorization(request.repository, request.access, also_pull, life)
@@ -143,7 +81,7 @@ impl Registry {
             }
             let answer = ErrorAnswer::read(response).await;
             let Some(pause) = answer.pause() else {
-                return Err(answer.into_error(request.action, &self.host, request.repository));
+                return Err(answer.into_error(request.action, request.repository));
             };
             pleas
                 .heed(&*self.budget, request.action, &host, pause, answer.message)
@@ -204,17 +142,20 @@ impl Registry {
             None if request.method == Method::POST => builder.header(CONTENT_LENGTH, 0),
             None => builder,
         };
-        let unanswered =
-            |why| RegistryError::unanswered(request.action, &self.host, request.repository, why);
         // Of a streamed answer this limits the wait for its head.
-        let sent = tokio::time::timeout(request.timeout(), authorization.apply(builder).send());
-        match sent.await {
-            Ok(sent) => sent.map_err(|error| unanswered(no_answer(error))),
-            Err(_) => {
-                let text = "no answer in time".to_owned();
-                Err(unanswered(NoAnswer::At(Reach::BrokeOff, text)))
-            }
-        }
+        let sending = tokio::time::timeout(request.timeout(), authorization.apply(builder).send());
+        let (sent, led_to) = hops::noting(sending).await;
+        let why = match sent {
+            Ok(Ok(response)) => return Ok(response),
+            Ok(Err(error)) => no_answer(error),
+            Err(_) => NoAnswer::At(Reach::BrokeOff, "no answer in time".to_owned()),
+        };
+        let error = RegistryError::unanswered(request.action, &self.host, request.repository, why);
+        let asked = led_to.as_ref().unwrap_or(&request.url);
+        Err(match asked.origin() == self.base.origin() {
+            true => error,
+            false => error.elsewhere(host_of(asked)),
+        })
     }
 }
 
@@ -253,11 +194,4 @@ impl Pleas {
             message,
         })
     }
-}
-
-/// `host[:port]`, the key of budgets.
-pub(super) fn host_of(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port()
-        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }

@@ -3,10 +3,11 @@
 use mirror_kit::fake_registry::Kind::{BlobGet, UploadPost, UploadPut};
 use mirror_kit::fake_registry::{Auth, Entry, FakeRegistry, Fault, Location, Options, When};
 use mirror_oci::manifest::Descriptor;
-use mirror_oci::{Destination, Digest, Presence, Pushed};
+use mirror_oci::registry::RegistryError;
+use mirror_oci::{Destination, DestinationError, Digest, Presence, Pushed};
 use mirror_runtime::{Disposed as _, Disposition};
 
-use crate::support::{PASSWORD, REPOSITORY, USER, asked, blob, holds, member};
+use crate::support::{PASSWORD, REPOSITORY, USER, asked, blob, holds, member, stranger};
 
 fn start(location: Location, redirect_blobs: bool) -> FakeRegistry {
     FakeRegistry::start_with(Options {
@@ -111,6 +112,8 @@ async fn a_store_elsewhere_cannot_ask_for_the_login() {
         .await
         .unwrap_err();
     assert_eq!(error.disposition(), Disposition::Denied, "{error}");
+    let store = format!("localhost:{}", fake.addr().port());
+    assert!(error.to_string().contains(&store), "{error}");
     let stored = elsewhere(&fake);
     assert_eq!(stored.len(), 1);
     assert!(!stored[0].authorized);
@@ -123,4 +126,61 @@ async fn a_store_elsewhere_cannot_ask_for_the_login() {
         .await
         .unwrap();
     assert_eq!(asked(&fake), [UploadPost, UploadPut]);
+}
+
+/// A host where nobody listens.
+fn nobody() -> String {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+/// The registry is well, and the host it sends a request on to is not: that one is named, and it alone.
+fn assert_led_nowhere(fake: &FakeRegistry, store: &str, error: &RegistryError) {
+    let text = error.to_string();
+    let (registry, led_to) = (
+        fake.addr().to_string(),
+        format!("sent the request on to {store}"),
+    );
+    for part in [
+        &*registry,
+        &led_to,
+        "Connection refused",
+        "reach that host as well",
+    ] {
+        assert!(text.contains(part), "no {part:?} in {text:?}");
+    }
+    assert!(!error.is_unreachable(), "{text}");
+    assert_eq!(error.unreached_host(), Some(store));
+    assert_eq!(error.disposition(), Disposition::Retry);
+}
+
+#[tokio::test]
+async fn a_store_for_uploads_that_nobody_reaches_is_named_and_not_the_registry() {
+    let (fake, store) = (FakeRegistry::start(), nobody());
+    let session = format!("http://{store}/upload?_state=1");
+    let answer = Fault::answer(202, &[("location", &session)], "");
+    fake.fault(When::kind(UploadPost), answer);
+    let (digest, body) = blob("content");
+    let pushed = stranger(&fake)
+        .push_blob(REPOSITORY, &digest, &body, Presence::Absent)
+        .await;
+    assert_led_nowhere(&fake, &store, &pushed.unwrap_err());
+}
+
+#[tokio::test]
+async fn a_redirect_to_a_host_that_nobody_reaches_is_named_and_not_the_registry() {
+    let (fake, store) = (FakeRegistry::start(), nobody());
+    let signed = format!("http://{store}/blob?signature=hidden");
+    let answer = Fault::answer(307, &[("location", &signed)], "");
+    fake.fault(When::kind(BlobGet), answer);
+    let registry = stranger(&fake);
+    let Err(error) = registry
+        .read_blob(REPOSITORY, &Digest::of(b"content"))
+        .await
+    else {
+        panic!("nobody listens there");
+    };
+    assert_led_nowhere(&fake, &store, &error);
+    assert!(!error.to_string().contains("hidden"), "{error}");
+    assert!(!DestinationError::from(error).is_unreachable());
 }

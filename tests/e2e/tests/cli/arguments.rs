@@ -1,5 +1,8 @@
 //! What cannot be done as written is refused before anything is touched, in words that say what to write.
 
+mod destination;
+mod printed;
+
 use mirror_kit::process::{Finished, Home, Run};
 
 use crate::support::mirror_offline;
@@ -97,7 +100,17 @@ async fn the_configuration_file_that_help_shows_is_understood() {
 #[tokio::test]
 async fn help_names_the_exit_codes_and_the_variables_of_the_login() {
     let help = Run::new().args(["mirror", "--help"]).run().await;
-    for part in ["Exit codes", "ORAS_USER", "ORAS_PASS", "oci:FOLDER"] {
+    for part in [
+        "Exit codes",
+        "Environment",
+        "ORAS_USER",
+        "ORAS_PASS",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "NO_COLOR",
+        "RUST_LOG",
+        "oci:FOLDER",
+    ] {
         assert!(help.stdout.contains(part), "no {part}\n{}", help.to_text());
     }
 }
@@ -118,7 +131,8 @@ async fn without_a_destination_the_ways_to_give_one_are_named() {
 
 #[tokio::test]
 async fn without_a_channel_the_flag_is_named() {
-    assert_refused(&DESTINATION, &["--channel"]).await;
+    assert_refused(&DESTINATION, &["--channel", "--config"]).await;
+    assert_refused(&[], &["--channel", "--config"]).await;
 }
 
 #[tokio::test]
@@ -188,10 +202,15 @@ async fn bad_patterns_sizes_spans_and_numbers_are_refused_by_name() {
         ("--package", "py[ab", &["py[ab", "glob"][..]),
         ("--package", "", &["empty", "py*"]),
         ("--spool-size", "5 parsecs", &["--spool-size", "GB"]),
-        ("--spool-size", "much", &["--spool-size", "20GiB"]),
+        ("--spool-size", "much", &["--spool-size", "1.5GiB"]),
         ("--publish-every", "6", &["--publish-every", "s, m, h or d"]),
         ("--publish-every", "often", &["--publish-every", "6h"]),
-        ("--workers", "0", &["--workers"]),
+        ("--workers", "0", &["--workers", "a whole number above 0"]),
+        ("--latest", "0", &["--latest", "a whole number above 0"]),
+        ("--max-files", "few", &["--max-files", "a whole number"]),
+        ("--max-size", "1.5", &["--max-size", "bytes are whole"]),
+        ("--state", "~/x", &["--state", "~", "whole path"]),
+        ("--as", "Foo", &["`Foo`", "--as NAME"]),
         ("--attempts", "-1", &["-1"]),
         (
             "--max-writes-per-minute",

@@ -216,12 +216,18 @@ async fn a_store_that_denies_what_it_does_not_have_is_mirrored() {
         "repodata_from_packages.json.zst",
         "win-64/repodata.json",
         "win-64/repodata.json.zst",
+        "noarch/repodata.json",
+        "noarch/repodata.json.zst",
     ] {
         let denied = Fault::status(403);
         stage.source.fault(absent, denied, Times::Always);
     }
     let to = format!("{}/{NAMESPACE}", stage.fake().url());
-    let run = mirror_offline(&stage.home).args(["-c", &stage.source.url(), "--registry", &to]);
-    run.run().await.assert_code(0);
-    stage.assert_complete();
+    // The second run knows what the first one found, and what not; so does one that measures first.
+    for more in [&["--max-files", "100"][..], &[], &["--package", "?*"]] {
+        let run = mirror_offline(&stage.home).args(["-c", &stage.source.url(), "--registry", &to]);
+        let finished = run.args(more).run().await;
+        finished.assert_code(0);
+        stage.assert_complete();
+    }
 }

@@ -1,5 +1,7 @@
 //! `--config`: the mirrors of a file, one after another, each with its own selection and destination.
 
+mod apart;
+
 use mirror_e2e::stage::{NAMESPACE, Stage};
 use mirror_kit::fake_channel::{Fault, Times};
 use serde_json::Value;
@@ -22,8 +24,11 @@ async fn each_mirror_of_a_file_has_its_own_selection_and_name() {
         .lines()
         .filter(|line| line.ends_with(':'))
         .collect();
-    let to = format!("to {}/{NAMESPACE}:", two.stage.fake().url());
-    assert_eq!(heads, [format!("first {to}"), format!("second {to}")]);
+    let to = format!("to {}/{NAMESPACE}", two.stage.fake().url());
+    assert_eq!(
+        heads,
+        [format!("one (first {to}):"), format!("second {to}:")]
+    );
 }
 
 #[tokio::test]
@@ -119,6 +124,8 @@ async fn json_is_an_object_a_mirror_each_on_a_line() {
         .map(|object| object["channel"].as_str().unwrap())
         .collect();
     assert_eq!(channels, ["first", "second"]);
+    assert_eq!(objects[0]["name"], "one");
+    assert_eq!(objects[1].get("name"), None, "the file gives it none");
     assert_eq!(objects[1]["totals"]["done"], 1);
 }
 
@@ -157,7 +164,7 @@ async fn what_goes_wrong_is_said_with_the_mirror_it_is_about() {
         .stderr
         .lines()
         .find(|line| line.contains("--max-files 1"));
-    let first = format!("first to {}/{NAMESPACE}:", two.stage.fake().url());
+    let first = format!("one (first to {}/{NAMESPACE}): ", two.stage.fake().url());
     assert!(
         over.is_some_and(|line| line.contains(&first)),
         "{}",

@@ -1,5 +1,7 @@
 //! Which mirrors of a file run, with which options, and where its paths lead.
 
+mod paths;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +32,14 @@ async fn a_mirror_can_be_picked_by_its_name_or_its_channel() {
         .await
         .assert_code(0);
     two.assert_both_mirrored();
+
+    for mirrored in ["first", "second"] {
+        let again = two.run("").args(["--only", mirrored, "--dry-run"]);
+        let again = again.run().await;
+        again.assert_code(0);
+        let plans = again.stdout.matches("linux-64").count();
+        assert_eq!(plans, 1, "{}", again.to_text());
+    }
 
     let unknown = two.run("").args(["--only", "three"]).run().await;
     unknown.assert_code(2);
@@ -71,7 +81,7 @@ async fn options_beside_the_file_go_before_it_and_exclusions_add_up() {
     );
 }
 
-fn own(dir: PathBuf) -> anyhow::Result<Channel> {
+pub(crate) fn own(dir: PathBuf) -> anyhow::Result<Channel> {
     let package = |name: &str| PackageSpec::new(name, "1.0", "0");
     let builder = ChannelBuilder::new(dir).subdir("noarch");
     builder
@@ -123,4 +133,36 @@ async fn a_date_needs_no_quotes() {
         finished.assert_code(0);
         assert_eq!(row(&finished, "linux-64").files, rows, "{date}");
     }
+}
+
+#[tokio::test]
+async fn a_mirror_can_switch_off_what_the_defaults_switch_on() {
+    let home = Home::new();
+    let etc = home.path().join("etc");
+    own(etc.join("own")).unwrap();
+    let index = etc.join("own/linux-64/repodata.json");
+    let with_hashes = std::fs::read_to_string(&index).unwrap();
+    let without = with_hashes
+        .replace("\"sha256\"", "\"x\"")
+        .replace("\"md5\"", "\"y\"");
+    assert_ne!(with_hashes, without);
+    for entry in std::fs::read_dir(etc.join("own/linux-64")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with("repodata") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    std::fs::write(&index, without).unwrap();
+    for (own_choice, code) in [("", 0), ("allow-unverified = false", 1)] {
+        let text = format!(
+            "[defaults]\nallow-unverified = true\nattempts = 1\n[[mirror]]\nchannel = './own'\n\
+             registry = 'oci:out{code}'\nsubdir = ['linux-64']\n{own_choice}\n"
+        );
+        run_of(&home, &text).run().await.assert_code(code);
+    }
+    // Beside the file the option goes before it.
+    let text = "[[mirror]]\nchannel = './own'\nregistry = 'oci:out'\nsubdir = ['linux-64']\nallow-unverified = false\n";
+    let run = run_of(&home, text).arg("--allow-unverified");
+    run.run().await.assert_code(0);
 }

@@ -44,12 +44,37 @@ async fn what_the_file_gets_wrong_is_named_with_its_line() {
     for (wrong, says) in [
         (
             "packages = ['y']",
-            &["line 4", "packages", "mirrors.toml"][..],
+            &[
+                "line 4",
+                "packages",
+                "mirrors.toml",
+                "did you mean `package`?",
+            ][..],
         ),
         ("max-size = 'big'", &["line 4", "500MB"]),
         ("publish-every = '6'", &["line 4", "s, m, h or d"]),
-        ("workers = 0", &["line 4", "zero"]),
-        ("latest = 'two'", &["line 4"]),
+        ("workers = 0", &["line 4", "`workers`", "above 0"]),
+        ("latest = 'two'", &["line 4", "a whole number above 0"]),
+        (
+            "read-timeout = 60",
+            &["line 4", "`read-timeout`", "a span such as"],
+        ),
+        (
+            "newer-than = 07:32:00",
+            &["line 4", "2026-01-31", "time of day"],
+        ),
+        ("package = []", &["line 4", "`package`", "empty list"]),
+        ("state = '~/x'", &["`state`", "begins with ~", "whole path"]),
+        ("spool = '~/x'", &["`spool`", "begins with ~"]),
+        ("report = '~/x'", &["`report`", "begins with ~"]),
+        (
+            "undistributable = '~/x'",
+            &["`undistributable`", "begins with ~"],
+        ),
+        (
+            "name = 'a'\n[[mirror]]\nchannel = 'y'\nname = 'a'",
+            &["two mirrors", "`a`"],
+        ),
         ("newer-than = 7", &["line 4", "a date, or an age"]),
         ("package = [1]", &["line 4", "a text, or a list of texts"]),
         ("latest = ", &["line 4"]),
@@ -57,7 +82,7 @@ async fn what_the_file_gets_wrong_is_named_with_its_line() {
         ("[[mirrors]]", &["line 4", "mirrors"]),
         ("[[mirror]]", &["number 2", "no channel"]),
         ("user = 'me'", &["number 1", "keep one"]),
-        ("dry-run = true", &["line 4", "dry-run"]),
+        ("dry-run = true", &["line 4", "--dry-run", "command line"]),
     ] {
         refused(&format!("{MIRROR}{wrong}\n"), &[], says).await;
     }
@@ -81,23 +106,49 @@ async fn what_only_the_run_can_tell_is_refused_before_any_mirror_begins_and_name
     for (line, says) in [
         (
             "package = 'zlib >='",
-            &["mirror `two`", "--package", "zlib >="][..],
+            &["mirror `two`", "`package`", "zlib >="][..],
         ),
-        ("exclude = 'py[ab'", &["mirror `two`", "--exclude", "py[ab"]),
+        ("exclude = 'py[ab'", &["mirror `two`", "`exclude`", "py[ab"]),
         (
             "newer-than = 'soon'",
-            &["mirror `two`", "--newer-than", "30d"],
+            &["mirror `two`", "`newer-than`", "30d"],
         ),
-        ("formats = 'zip'", &["mirror `two`", "--formats", "zip"]),
+        ("formats = 'zip'", &["mirror `two`", "`formats`", "zip"]),
         (
             "subdir = 'linux-46'",
-            &["mirror `two`", "linux-46", "linux-64"],
+            &["mirror `two`", "`subdir`", "linux-46", "linux-64"],
         ),
+        ("as = 'Foo'", &["mirror `two`", "`Foo`", "`as = \"NAME\"`"]),
     ] {
         refused(&wrong(line), &[], says).await;
     }
     let nowhere = "[[mirror]]\nchannel = './x'\n";
-    refused(nowhere, &[], &["no destination", "--registry"]).await;
+    refused(
+        nowhere,
+        &[],
+        &["mirror `./x`", "no destination", "`registry`"],
+    )
+    .await;
+    let tilde = "[[mirror]]\nchannel = './x'\nregistry = 'oci:~/x'\n";
+    refused(tilde, &[], &["mirror `./x`", "`registry`", "begins with ~"]).await;
+    let single = "[mirror]\nchannel = './x'\nregistry = 'oci:out'\n";
+    refused(single, &[], &["write [[mirror]]"]).await;
+    // What stands beside the file is not the file's.
+    for (option, value) in [
+        ("--package", "py[ab"),
+        ("--formats", "zip"),
+        ("--registry", "./x"),
+    ] {
+        let home = Home::new();
+        let finished = written(&home, MIRROR).args([option, value]).run().await;
+        finished.assert_code(2);
+        assert_says(&finished, &[option, value]);
+        assert!(
+            !finished.stderr.contains("mirrors.toml"),
+            "{}",
+            finished.to_text()
+        );
+    }
 }
 
 #[tokio::test]
@@ -137,6 +188,12 @@ async fn a_file_that_is_not_there_or_no_text_is_named() {
         .await;
     binary.assert_code(2);
     assert_says(&binary, &["mirrors.toml", "UTF-8"]);
+    let endless = mirror_offline(&home)
+        .args(["--config", "/dev/zero"])
+        .run()
+        .await;
+    endless.assert_code(2);
+    assert_says(&endless, &["/dev/zero", "more than 4194304 bytes"]);
 }
 
 #[tokio::test]
@@ -157,6 +214,11 @@ async fn no_password_of_the_file_is_ever_shown() {
         mirror(&token, ""),
         mirror(&login, "workers = 'https://me:hunter2@host'"),
         mirror(&login, "package = 'zlib >='"),
+        mirror(&login, "allow-shrink = 'https://h/x?token=hunter2'"),
+        mirror(&login, "max-size = '5hunter2'"),
+        mirror(&login, "registry = 'ghcr.io/me:hunter2@x'").replace("registry = 'oci:out'\n", ""),
+        mirror(&login, "user = 'me:hunter2@x'").replace("registry = 'oci:out'\n", ""),
+        mirror(&login, "'me:hunter2@x' = 1"),
         mirror(&format!("{login}?hunter2"), ""),
         mirror(&format!("ftp{}", &login[4..]), ""),
         mirror("x", "channel-base = 'https://me:hunter2@[host'"),
@@ -181,6 +243,7 @@ async fn no_password_of_the_file_is_ever_shown() {
             &["--debug"][..],
             &["--log-format", "json"],
             &["--only", "nothing-such"],
+            &["--only", "t/hunter2/x"],
         ] {
             let finished = written(&home, &text).args(more).run().await;
             finished.assert_code(2);

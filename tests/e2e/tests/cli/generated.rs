@@ -126,6 +126,8 @@ async fn the_manual_of_a_command_names_its_options_and_examples() {
         ".SH NAME",
         ".SH SYNOPSIS",
         ".SH OPTIONS",
+        ".SH \"ENVIRONMENT\"",
+        ".SH \"EXIT STATUS\"",
         "--config mirrors.toml",
     ] {
         assert!(plain.contains(part), "no {part}");

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use mirror_e2e::mirror::Report;
 use mirror_e2e::stage::Stage;
-use mirror_kit::channel::{Channel, ChannelBuilder};
+use mirror_kit::channel::{Channel, ChannelBuilder, Listing};
+use mirror_kit::fake_channel::{Fault, Request, Times};
 use mirror_kit::package::PackageSpec;
 use mirror_kit::process::Finished;
 
@@ -161,4 +162,48 @@ async fn a_subdir_that_cannot_be_planned_is_said_once_and_the_others_are_mirrore
     let said = finished.stderr.matches("does not serve subdir `win-64`");
     assert_eq!(said.count(), 1, "{}", finished.to_text());
     stage.assert_complete();
+}
+
+#[tokio::test]
+async fn a_subdir_that_cannot_be_measured_is_not_carried_out_and_the_others_are() {
+    let stage = Stage::registry(four_packages).await;
+    let denied = Fault::status(403);
+    let once = Times::First(1);
+    stage
+        .source
+        .fault("win-64/repodata.json.zst", denied.clone(), once);
+    stage.source.fault("win-64/repodata.json", denied, once);
+    let run = stage.run().args(["-s", "win-64", "--max-files", "100"]);
+    let finished = run.run().await;
+    finished.assert_code(2);
+    let said = |line: &&str| line.contains("win-64");
+    let lines = finished.stderr.lines().filter(said).count();
+    assert_eq!(lines, 1, "{}", finished.to_text());
+    let asked = |request: &Request| request.path.starts_with("/channel/win-64/repodata.json");
+    assert_eq!(stage.source.count(asked), 2, "once in each form");
+    assert_eq!(indexed(&stage).len(), 4);
+}
+
+#[tokio::test]
+async fn bytes_that_nobody_states_are_not_let_through() {
+    let unstated = |dir: PathBuf| {
+        let listing = Listing::indexed().field("size", "null");
+        ChannelBuilder::new(dir)
+            .subdir("noarch")
+            .package_as(PackageSpec::new("zlib", "1.0", "0"), listing)
+            .build()
+    };
+    let stage = Stage::registry(unstated).await;
+    let finished = stage.run().args(["--max-bytes", "1GB"]).run().await;
+    finished.assert_code(2);
+    for part in ["size of 1 of", "--max-bytes"] {
+        assert!(finished.stderr.contains(part), "{}", finished.to_text());
+    }
+    assert_eq!(downloads(&stage.source), 0);
+    stage
+        .run()
+        .args(["--max-files", "1"])
+        .run()
+        .await
+        .assert_code(0);
 }

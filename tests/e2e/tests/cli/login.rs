@@ -76,7 +76,7 @@ async fn without_a_login_the_run_becomes_a_dry_run_and_says_so() {
             "nothing was downloaded",
         ] {
             assert!(
-                finished.stdout.contains(part),
+                finished.stderr.contains(part),
                 "{auth:?}: no {part}\n{}",
                 finished.to_text()
             );
@@ -96,6 +96,27 @@ async fn without_a_login_the_run_becomes_a_dry_run_and_says_so() {
         let summary = report.read()["summary"].clone();
         assert_eq!(summary["dry_run"], true);
         assert!(summary["login_needed"].is_string(), "{summary:#}");
+    }
+}
+
+#[tokio::test]
+async fn that_a_login_is_needed_is_an_error_on_standard_error_in_every_mode() {
+    let stage = guarded(&Auth::bearer(USER, PASSWORD)).await;
+    for mode in [
+        &[][..],
+        &["--json"],
+        &["--quiet"],
+        &["--quiet", "--json"],
+        &["--quiet", "--log-format", "json"],
+    ] {
+        let finished = stage.run().args(mode).run().await;
+        finished.assert_code(2);
+        let said = finished.stderr.matches("wants a login").count();
+        assert_eq!(said, 1, "{mode:?}: {}", finished.to_text());
+        assert!(
+            !finished.stdout.contains("wants a login"),
+            "{mode:?}: it is said twice"
+        );
     }
 }
 
@@ -199,7 +220,7 @@ async fn a_real_registry_with_basic_login_takes_the_right_one_only() {
     let finished = run().run().await;
     finished.assert_code(2);
     assert!(
-        finished.stdout.contains("wants a login"),
+        finished.stderr.contains("wants a login"),
         "{}",
         finished.to_text()
     );

@@ -108,6 +108,45 @@ async fn a_channel_that_cannot_be_reached_is_exit_2_and_named() {
 }
 
 #[tokio::test]
+async fn the_closing_line_of_a_subdir_that_could_not_be_mirrored_says_why() {
+    let home = Home::new();
+    let run = mirror(&home, format!("{}/channel", nobody_listens()), "oci:./m");
+    let run = run.args(["-s", "linux-64", "-s", "emscripten-wasm32"]);
+    let finished = run.run().await;
+    finished.assert_code(2);
+    let lines: Vec<_> = finished
+        .stdout
+        .lines()
+        .filter_map(|line| line.split_once(" could not be mirrored: "))
+        .collect();
+    assert!(!lines.is_empty(), "{}", finished.to_text());
+    for (subdir, cause) in lines {
+        let its_own = cause.contains("cannot connect") && cause.contains(subdir.trim());
+        let told = cause == "for the same reason";
+        assert!(its_own || told, "{subdir}: {cause}");
+    }
+    assert!(!finished.stdout.contains("above"), "{}", finished.to_text());
+}
+
+#[tokio::test]
+async fn an_unchanged_subdir_says_what_failed_in_it() {
+    let stage = Stage::registry(four_packages).await;
+    stage
+        .source
+        .fault("mkl-2025.0-h0_0.conda", Fault::Html, Times::Always);
+    let run = || stage.run().args(["--attempts", "1"]);
+    run().run().await.assert_code(1);
+    let finished = run().run().await;
+    finished.assert_code(1);
+    let says = "linux-64       unchanged since the last run; 1 failure rests\n";
+    assert!(finished.stdout.contains(says), "{}", finished.to_text());
+    let clean = "noarch         unchanged since the last run\n";
+    assert!(finished.stdout.contains(clean), "{}", finished.to_text());
+    let planned = run().arg("--dry-run").run().await;
+    assert!(planned.stdout.contains(says), "{}", planned.to_text());
+}
+
+#[tokio::test]
 async fn control_characters_in_a_registrys_answer_are_not_passed_on() {
     let stage = Stage::registry(four_packages).await;
     let answer = Answer::error(400, "BAD\u{1b}[31m", "no\u{1b}]0;x\u{7}");

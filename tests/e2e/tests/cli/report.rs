@@ -1,5 +1,7 @@
 //! `--report`: what became of every file, for machines.
 
+mod targets;
+
 use std::collections::BTreeMap;
 
 use mirror_e2e::mirror::Report;
@@ -141,6 +143,7 @@ async fn the_report_of_an_earlier_run_stays_whole_until_the_new_one_is_whole() {
     std::fs::create_dir(&folder).unwrap();
     let path = folder.join("report.json");
     std::fs::write(&path, "the earlier report").unwrap();
+    let files = || std::fs::read_dir(&folder).unwrap().count();
     stage.source.fault(
         "zstd-1.5.6-h0_0.conda",
         Fault::Stall { after: 100 },
@@ -159,6 +162,7 @@ async fn the_report_of_an_earlier_run_stays_whole_until_the_new_one_is_whole() {
         std::fs::read_to_string(&path).unwrap(),
         "the earlier report"
     );
+    assert_eq!(files(), 1, "what was begun is gone");
 
     run().run().await.assert_code(0);
     let report: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();

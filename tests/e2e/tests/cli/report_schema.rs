@@ -10,7 +10,7 @@ use mirror_kit::channel::{Channel, ChannelBuilder, Listing, standard};
 use mirror_kit::fake_channel::{Fault, Times};
 use mirror_kit::fake_registry::{Auth, Options};
 use mirror_kit::package::PackageSpec;
-use mirror_kit::process::{Finished, Run};
+use mirror_kit::process::{Finished, Home, Run};
 use serde_json::{Value, json};
 
 use crate::support::four_packages;
@@ -147,17 +147,22 @@ async fn records_that_cannot_be_used_are_described_and_named() {
         .map(|file| file["file"].clone())
         .collect();
     bad.sort_by_key(Value::to_string);
+    let without_a_hash = "bare-1.0-0.conda";
     assert_eq!(
         bad,
-        ["hashed-1.0-0.conda", "no package", "typed-1.0-0.conda"]
+        [
+            without_a_hash,
+            "hashed-1.0-0.conda",
+            "no package",
+            "typed-1.0-0.conda"
+        ]
     );
-    let refused = with_outcome(&report, "failed");
-    assert_eq!(refused.len(), 1, "the one without a hash: {report:#}");
+    assert_eq!(report["summary"]["totals"]["bad_records"], 4);
+    assert_eq!(report["summary"]["totals"]["done"], 1);
 }
 
-#[tokio::test]
-async fn what_another_programs_index_lists_is_described() {
-    let stage = Stage::registry(four_packages).await;
+/// Puts an index of another program in the place of ours. It lists the whole of linux-64.
+fn publish_as_another_program(stage: &Stage) {
     let repository = format!("{}/repodata.json", stage.subdir("linux-64"));
     let index = std::fs::read(stage.channel.dir.join("linux-64/repodata.json")).unwrap();
     let size = index.len();
@@ -168,13 +173,31 @@ async fn what_another_programs_index_lists_is_described() {
         "config": blob("application/vnd.unknown.config.v1+json"), "layers": [blob(REPODATA)],
     });
     stage.view().put_manifest(&repository, "latest", &manifest);
-    let report = valid(
-        &stage,
-        stage.run().args(["-p", "zlib", "--allow-shrink"]),
-        0,
-    )
-    .await;
+}
+
+#[tokio::test]
+async fn what_another_programs_index_lists_is_described() {
+    let stage = Stage::registry(four_packages).await;
+    publish_as_another_program(&stage);
+    let run = stage.run().args(["-p", "zlib", "--allow-shrink"]);
+    let report = valid(&stage, run, 0).await;
     assert_eq!(with_outcome(&report, "not-held").len(), 2, "{report:#}");
+    assert_eq!(report["summary"]["totals"]["not_held"], 2);
+    assert_eq!(report["summary"]["totals"]["found"], 0);
+}
+
+#[tokio::test]
+async fn the_counts_say_of_each_done_file_whether_it_was_planned_or_listed_by_another_program() {
+    let stage = Stage::registry(four_packages).await;
+    let elsewhere = Home::new();
+    stage.run_in(&elsewhere).run().await.assert_code(0);
+    publish_as_another_program(&stage);
+    let report = valid(&stage, stage.run().args(["-p", "zlib"]), 0).await;
+    let done = with_outcome(&report, "done").len() as u64;
+    let totals = &report["summary"]["totals"];
+    let counts = ["done", "found"].map(|key| totals[key].as_u64().unwrap());
+    assert_eq!((done, counts), (4, [2, 2]), "{report:#}");
+    assert_eq!(report["summary"]["subdirs"][0]["found"], 2);
 }
 
 #[tokio::test]

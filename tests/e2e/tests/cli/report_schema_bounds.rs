@@ -76,6 +76,27 @@ async fn a_report_with_anything_else_in_it_is_not_valid() {
     }
 }
 
+#[tokio::test]
+async fn a_mirrors_name_is_a_text_and_may_be_missing() {
+    let stage = Stage::registry(standard).await;
+    let mut summary = valid(&stage, stage.run().arg("--dry-run"), 0).await["summary"].take();
+    let validator = validator_of("summary");
+    assert_valid(&validator, &summary);
+    for (name, is_valid) in [
+        (json!("nightly"), true),
+        (json!(""), false),
+        (json!(null), false),
+    ] {
+        summary["name"] = name;
+        assert_eq!(
+            validator.is_valid(&summary),
+            is_valid,
+            "{}",
+            summary["name"]
+        );
+    }
+}
+
 #[test]
 fn what_does_not_go_together_in_an_entry_is_not_valid() {
     let validator = validator_of("file");

@@ -82,6 +82,11 @@ async fn a_size_limit_is_of_each_file_and_takes_its_own_size_in() {
         &[TZDATA],
     )
     .await;
+    assert_mirrored(
+        &["--max-size", "0.03MB", "-p", "mkl", "-p", "tzdata"],
+        &[TZDATA],
+    )
+    .await;
     let stage = Stage::registry(catalogue).await;
     let size = stage.channel.file(MKL).size;
     for (limit, held) in [(size - 1, &[][..]), (size, &[MKL])] {

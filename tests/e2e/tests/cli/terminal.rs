@@ -55,7 +55,7 @@ fn screen(output: &str) -> Vec<String> {
 }
 
 fn is_bar(line: &str) -> bool {
-    line.starts_with('[') && line.contains(" files, ")
+    line.starts_with('[') && (line.contains(" files, ") || line.contains(" file, "))
 }
 
 /// Started, with one download held in its middle and the others done.
@@ -104,6 +104,26 @@ async fn bars_show_what_is_in_flight_and_are_gone_at_the_end() {
     finished.assert_code(0);
     assert_only_the_summary(&finished);
     stage.assert_complete();
+}
+
+#[tokio::test]
+async fn a_first_file_that_takes_long_is_seen_to_move() {
+    let stage = Stage::registry(four_packages).await;
+    let stall = Fault::Stall { after: 1000 };
+    stage.source.fault(HELD, stall, Times::First(1));
+    let mut running = on_a_terminal(&stage, "-p zstd").spawn();
+    let moves =
+        |line: &String| is_bar(line) && line.contains(" 0/1 file, ") && line.contains("B/s");
+    running
+        .until("to show how fast it goes", |output, _| {
+            screen(output).iter().any(moves)
+        })
+        .await;
+    stage.source.release();
+    let finished = running.wait().await;
+    finished.assert_code(0);
+    let last = screen(&finished.stdout).pop().unwrap();
+    assert!(last.contains(": 1 file, "), "{last}");
 }
 
 #[tokio::test]

@@ -128,6 +128,32 @@ async fn a_package_listed_later_leaves_the_index() {
     assert!(breaches.is_empty(), "{breaches:?}");
 }
 
+/// No part of the message between colons stands in it twice.
+fn assert_cause_is_said_once(finished: &Finished) {
+    let error = finished
+        .stderr
+        .lines()
+        .find(|line| line.starts_with("error:"));
+    let error = error.unwrap_or_else(|| panic!("{}", finished.to_text()));
+    let parts: Vec<&str> = error.split(": ").collect();
+    let different: BTreeSet<&str> = parts.iter().copied().collect();
+    assert_eq!(parts.len(), different.len(), "{error}");
+}
+
+#[tokio::test]
+async fn a_channel_that_is_not_conda_forge_is_not_told_that_it_is() {
+    let stage = Stage::registry(four_packages).await;
+    let run = named(&stage, "other").args(["--undistributable", "/dev/zero"]);
+    let finished = run.run().await;
+    finished.assert_code(2);
+    assert!(
+        finished.stderr.contains("larger than"),
+        "{}",
+        finished.to_text()
+    );
+    assert!(!finished.stderr.contains("conda-forge"));
+}
+
 #[tokio::test]
 async fn a_list_that_cannot_be_had_stops_the_run_and_the_message_says_how_to_go_on() {
     let folder = TempDir::new().unwrap();
@@ -154,6 +180,7 @@ async fn a_list_that_cannot_be_had_stops_the_run_and_the_message_says_how_to_go_
             let said = finished.stderr.contains(part);
             assert!(said, "no {part:?}: {}", finished.to_text());
         }
+        assert_cause_is_said_once(&finished);
         assert_eq!(stage.source.count(|_| true), 0);
         assert_eq!(stage.fake().log().total(), 0);
     }

@@ -158,19 +158,16 @@ async fn a_destination_that_gets_full_keeps_an_exact_index_and_is_filled_later()
     first.run().await.assert_code(0);
     assert_eq!(here.assert_exact(), Some(1));
 
+    // One at a time, so that the room is used up by whole files: what is left is too little for one more, and enough
+    // for the index. Fewer builds fail than it takes to stop a run.
     here.disks.fill(&mirror, 2 << 20);
-    let finished = here.run().run().await;
-    assert!(
-        matches!(finished.code, Some(1 | 2)),
-        "{}",
-        finished.to_text()
-    );
+    let finished = here.run().args(["--workers", "1"]).run().await;
+    finished.assert_code(1);
     assert_says(
         &finished,
         &["cannot write", &shown(&mirror), FULL, "make room"],
     );
-    let listed = here.assert_exact().unwrap();
-    assert!((1..12).contains(&listed), "{listed}");
+    assert_eq!(here.assert_exact(), Some(1 + 4), "of 400 kB in 2 MiB");
 
     here.disks.free(&mirror);
     here.assert_completes(here.run()).await;

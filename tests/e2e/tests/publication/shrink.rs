@@ -78,6 +78,37 @@ async fn what_the_user_excludes_may_go_and_the_guard_stands_for_the_rest() {
 }
 
 #[tokio::test]
+async fn what_was_excluded_before_excuses_no_later_loss() {
+    let mut stage = Stage::registry(many(60)).await;
+    stage.run().run().await.assert_code(0);
+    let excluding = |stage: &Stage| {
+        let half = ["p00*", "p01*", "p02*"].map(|names| format!("--exclude={names}"));
+        stage.run().args(half)
+    };
+    excluding(&stage).run().await.assert_code(0);
+    shorten(&mut stage, 35);
+    // Another selection, another exclusion: neither makes up for what went by itself.
+    for more in [["--latest", "9"], ["--exclude", "p031"]] {
+        let finished = excluding(&stage).args(more).run().await;
+        finished.assert_code(2);
+        assert_eq!(indexed(&stage).len(), 30, "{}", finished.to_text());
+    }
+}
+
+#[tokio::test]
+async fn an_exclusion_that_came_while_the_channel_was_broken_is_published_once_it_is_well() {
+    let mut stage = Stage::registry(many(60)).await;
+    stage.run().run().await.assert_code(0);
+    let whole = fs::read(stage.channel.dir.join("linux-64/repodata.json.zst")).unwrap();
+    let excluding = |stage: &Stage| stage.run().args(["--exclude", "p00*", "--exclude", "p01*"]);
+    shorten(&mut stage, 25);
+    excluding(&stage).run().await.assert_code(2);
+    fs::write(stage.channel.dir.join("linux-64/repodata.json.zst"), whole).unwrap();
+    excluding(&stage).run().await.assert_code(0);
+    assert_eq!(indexed(&stage).len(), 40);
+}
+
+#[tokio::test]
 async fn an_empty_object_in_place_of_the_index_is_refused() {
     let stage = Stage::registry(many(3)).await;
     stage.run().run().await.assert_code(0);

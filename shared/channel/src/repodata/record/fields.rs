@@ -4,7 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+
+use crate::repodata::checked::Checked;
+use crate::repodata::keys::{Key, Keys};
 
 /// The fields that are looked at, as they stand in the record.
 #[derive(Debug, Default)]
@@ -17,44 +20,11 @@ pub(super) struct Fields<'a> {
     pub(super) size: Option<u64>,
 }
 
-/// The fields by number, so that a repeated one is noticed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Field {
-    Name,
-    Version,
-    Build,
-    Sha256,
-    Md5,
+/// Where the value behind a key goes.
+enum Field<'f, 'a> {
+    Text(&'f mut Option<Cow<'a, str>>),
     Size,
     Other,
-}
-
-impl<'de> Deserialize<'de> for Field {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Names;
-
-        impl Visitor<'_> for Names {
-            type Value = Field;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a field name")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Field, E> {
-                Ok(match text {
-                    "name" => Field::Name,
-                    "version" => Field::Version,
-                    "build" => Field::Build,
-                    "sha256" => Field::Sha256,
-                    "md5" => Field::Md5,
-                    "size" => Field::Size,
-                    _ => Field::Other,
-                })
-            }
-        }
-
-        deserializer.deserialize_str(Names)
-    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
@@ -70,31 +40,25 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'a>, A::Error> {
                 let mut fields = Fields::default();
-                let mut seen = 0_u8;
-                while let Some(field) = map.next_key::<Field>()? {
-                    if field == Field::Other {
-                        map.next_value::<Checked>()?;
-                        continue;
-                    }
-                    let bit = 1 << field as u8;
-                    if seen & bit != 0 {
-                        return Err(A::Error::custom(
-                            "a field that decides about the file is there twice",
-                        ));
-                    }
-                    seen |= bit;
-                    let text = match field {
-                        Field::Name => &mut fields.name,
-                        Field::Version => &mut fields.version,
-                        Field::Build => &mut fields.build,
-                        Field::Sha256 => &mut fields.sha256,
-                        Field::Md5 => &mut fields.md5,
-                        Field::Size | Field::Other => {
-                            fields.size = map.next_value()?;
-                            continue;
-                        }
+                let mut keys = Keys::new();
+                while let Some(key) = map.next_key::<Key<'de>>()? {
+                    let field = match &*key.0 {
+                        "name" => Field::Text(&mut fields.name),
+                        "version" => Field::Text(&mut fields.version),
+                        "build" => Field::Text(&mut fields.build),
+                        "sha256" => Field::Text(&mut fields.sha256),
+                        "md5" => Field::Text(&mut fields.md5),
+                        "size" => Field::Size,
+                        _ => Field::Other,
                     };
-                    *text = map.next_value::<Text<'a>>()?.0;
+                    keys.add(key)?;
+                    match field {
+                        Field::Text(text) => *text = map.next_value::<Text<'a>>()?.0,
+                        Field::Size => fields.size = map.next_value()?,
+                        Field::Other => {
+                            map.next_value::<Checked>()?;
+                        }
+                    }
                 }
                 Ok(fields)
             }
@@ -132,59 +96,5 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
         }
 
         deserializer.deserialize_any(Strings(PhantomData))
-    }
-}
-
-/// Any value that can be carried on: unlike serde's own `IgnoredAny`, it refuses numbers out of range and escapes that
-/// are no characters, which would fail later when shards are written.
-struct Checked;
-
-impl<'de> Deserialize<'de> for Checked {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Anything;
-
-        impl<'de> Visitor<'de> for Anything {
-            type Value = Checked;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("any value")
-            }
-
-            fn visit_bool<E: Error>(self, _: bool) -> Result<Checked, E> {
-                Ok(Checked)
-            }
-
-            fn visit_i64<E: Error>(self, _: i64) -> Result<Checked, E> {
-                Ok(Checked)
-            }
-
-            fn visit_u64<E: Error>(self, _: u64) -> Result<Checked, E> {
-                Ok(Checked)
-            }
-
-            fn visit_f64<E: Error>(self, _: f64) -> Result<Checked, E> {
-                Ok(Checked)
-            }
-
-            fn visit_str<E: Error>(self, _: &str) -> Result<Checked, E> {
-                Ok(Checked)
-            }
-
-            fn visit_unit<E: Error>(self) -> Result<Checked, E> {
-                Ok(Checked)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Checked, A::Error> {
-                while seq.next_element::<Checked>()?.is_some() {}
-                Ok(Checked)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Checked, A::Error> {
-                while map.next_entry::<Checked, Checked>()?.is_some() {}
-                Ok(Checked)
-            }
-        }
-
-        deserializer.deserialize_any(Anything)
     }
 }

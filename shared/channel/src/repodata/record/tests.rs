@@ -134,3 +134,19 @@ fn an_error_does_not_repeat_a_text_of_any_length() {
         .to_string();
     assert!(text.len() < 400, "{text}");
 }
+
+#[test]
+fn a_record_with_very_many_keys_is_read_in_time_and_a_repeated_one_is_found() {
+    let many: String = (0..50_000).map(|i| format!(",\"{i}\":0")).collect();
+    parse(&format!("{{{BASE}{many}}}")).unwrap();
+    for again in ["0", "27", "28", "29", "49999", "name"] {
+        let result = parse(&format!("{{{BASE}{many},\"{again}\":0}}"));
+        let Err(RecordError::Json { reason, .. }) = result else {
+            panic!("{again}: {result:?}");
+        };
+        assert!(
+            reason.contains(&format!("the key {again:?} is there twice")),
+            "{reason}"
+        );
+    }
+}

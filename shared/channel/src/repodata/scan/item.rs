@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::key::shown;
 use super::{Scanner, State, Step, value};
+use crate::repodata::checked::Checked;
 use crate::repodata::window::{Bound, Over};
 use crate::repodata::{RepodataError, Section};
 
@@ -17,6 +18,12 @@ impl<R: Read> Scanner<R> {
         key: Range<usize>,
         section: Section,
     ) -> Result<Step, RepodataError> {
+        if self.ordinal == self.limits.max_records {
+            return Err(RepodataError::TooManyRecords {
+                offset: self.window.hold_offset(),
+                limit: self.limits.max_records,
+            });
+        }
         let limit = self.limits.max_record_bytes;
         let value = self.value("a record", limit, key.end, Over::LetsGo)?;
         self.ordinal += 1;
@@ -36,18 +43,26 @@ impl<R: Read> Scanner<R> {
 
     /// A value that is neither a record nor holds any: delivered whole, known to be valid.
     pub(super) fn other(&mut self, key: Range<usize>, name: &str) -> Result<Step, RepodataError> {
-        let (what, limit) = if name == "info" && matches!(self.state, State::Top) {
+        let is_info = name == "info" && matches!(self.state, State::Top);
+        let (what, limit) = if is_info {
             ("an `info`", self.limits.max_info_bytes)
         } else {
             ("a value", self.limits.max_value_bytes)
         };
         let value = self.value(what, limit, key.end, Over::Fails)?;
-        if let Err(source) = serde_json::from_slice::<&RawValue>(self.window.slice(value.clone())) {
+        let json = self.window.slice(value.clone());
+        // Of `info` parts are carried over into the shard index; the others are only copied.
+        let checked = if is_info {
+            serde_json::from_slice::<Checked>(json).map(drop)
+        } else {
+            serde_json::from_slice::<&RawValue>(json).map(drop)
+        };
+        if let Err(error) = checked {
             let offset = self.window.hold_offset() + value.start as u64;
             return Err(RepodataError::Value {
                 key: name.to_owned(),
                 offset,
-                source,
+                error,
             });
         }
         Ok(Step::Value { key, value })
@@ -69,10 +84,10 @@ impl<R: Read> Scanner<R> {
             over,
         };
         // White space before it counts as well, or there could be any amount.
-        self.window.rebound(bound(limit.saturating_add(key)));
+        self.window.rebound(bound(limit.saturating_add(key)))?;
         self.window.peek_token()?;
         let start = self.window.held();
-        self.window.rebound(bound(start.saturating_add(limit)));
+        self.window.rebound(bound(start.saturating_add(limit)))?;
         value::pass(&mut self.window, self.limits.max_depth)?;
         let value = start..self.window.held();
         self.window.finish()?;

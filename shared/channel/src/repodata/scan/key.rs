@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::ops::Range;
 
-use super::Scanner;
+use super::{Scanner, State};
 use crate::repodata::access::split_key;
 use crate::repodata::window::{Bound, Over};
 use crate::repodata::{Key, RepodataError};
@@ -29,7 +29,7 @@ pub(super) fn shown(raw: &[u8]) -> String {
 impl<R: Read> Scanner<R> {
     /// Passes a member's key and colon up to the value; `None` (nothing passed but the brace) at the object's end. The
     /// place of a key that was let go means nothing.
-    pub(super) fn member(&mut self, over: Over) -> Result<Option<Range<usize>>, RepodataError> {
+    pub(super) fn member(&mut self) -> Result<Option<Range<usize>>, RepodataError> {
         let mut token = self.window.peek_token()?;
         if !self.first && token == Some(b',') {
             self.window.advance(1);
@@ -44,6 +44,10 @@ impl<R: Read> Scanner<R> {
             return Err(self.unexpected(token, "a key in quotes"));
         }
         self.first = false;
+        let (over, what, value) = match self.state {
+            State::Section { .. } => (Over::LetsGo, "a record", self.limits.max_record_bytes),
+            _ => (Over::Fails, "a value", self.limits.max_value_bytes),
+        };
         let limit = self.limits.max_key_bytes;
         self.window.begin(Bound {
             what: "a key",
@@ -53,8 +57,14 @@ impl<R: Read> Scanner<R> {
         });
         self.window.advance(1);
         self.window.pass_string()?;
-        self.window.check()?;
         let key = 0..self.window.held();
+        // White space behind it counts for its value.
+        self.window.rebound(Bound {
+            what,
+            bytes: key.end.saturating_add(value),
+            limit: value,
+            over,
+        })?;
         if !self.window.let_go() {
             match self.unescape(&key) {
                 Ok(unescaped) => self.unescaped = unescaped,
@@ -76,10 +86,10 @@ impl<R: Read> Scanner<R> {
         }
         serde_json::from_slice(raw)
             .map(Some)
-            .map_err(|source| RepodataError::Key {
+            .map_err(|error| RepodataError::Key {
                 key: shown(raw),
                 offset: self.window.hold_offset(),
-                source,
+                error,
             })
     }
 

@@ -33,14 +33,17 @@ pub(crate) fn any_document() -> impl Strategy<Value = String> {
         any_records(".tar.bz2"),
         prop::option::of(any_records(".conda")),
         prop::option::of(any_revision()),
-        prop::option::of(any_revision()),
+        prop::option::of((
+            prop::sample::select(vec!["\"v4\"", "\"v03\""]),
+            any_revision(),
+        )),
         prop::option::of(any_records(".whl")),
         prop::option::of(any_info()),
         any_json(),
         any_json(),
     );
     let document = top.prop_map(
-        |(packages, conda, v3, v4, wheels, info, removed, unknown)| {
+        |(packages, conda, v3, other, wheels, info, removed, unknown)| {
             let mut members = vec![
                 ("\"packages\"".to_owned(), packages),
                 ("\"removed\"".to_owned(), removed),
@@ -49,12 +52,12 @@ pub(crate) fn any_document() -> impl Strategy<Value = String> {
             for (key, node) in [
                 (r#""p\u0061ckages.conda""#, conda),
                 ("\"v3\"", v3),
-                ("\"v4\"", v4),
                 ("\"packages.whl\"", wheels),
                 ("\"info\"", info),
             ] {
                 members.extend(node.map(|node| (key.to_owned(), node)));
             }
+            members.extend(other.map(|(key, node)| (key.to_owned(), node)));
             members
         },
     );
@@ -158,6 +161,7 @@ fn any_record(extension: &'static str) -> impl Strategy<Value = Member> {
         1 => Just(Kind::Large),
         1 => Just(Kind::LongKey),
         1 => Just(Kind::OtherType),
+        1 => Just(Kind::Spaced),
     ];
     let parts = (
         "[ab_]{1,2}(-[a-z])?",
@@ -200,6 +204,13 @@ fn any_record(extension: &'static str) -> impl Strategy<Value = Member> {
                 } else {
                     json!(key).to_string()
                 };
+                if kind == Kind::Spaced {
+                    let (before, behind) = (" ".repeat(levels * 20), "\n".repeat(levels));
+                    return (
+                        format!("{key}{before}"),
+                        Node::Text(format!("{behind}{json}")),
+                    );
+                }
                 (key, Node::Text(json))
             },
         )
@@ -212,4 +223,6 @@ enum Kind {
     Large,
     LongKey,
     OtherType,
+    /// White space before and behind the colon, too much of it or just not.
+    Spaced,
 }

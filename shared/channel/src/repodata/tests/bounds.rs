@@ -112,3 +112,25 @@ fn limits_hold_for_what_is_already_in_the_buffer() {
         Err(RepodataError::TooManyKeys { .. })
     ));
 }
+
+#[test]
+fn records_of_all_sections_count_and_so_do_unusable_ones() {
+    let limits = Limits {
+        max_records: 4,
+        max_record_bytes: 5,
+        ..Limits::default()
+    };
+    let count = |json: &str| {
+        let mut scanner = Scanner::new(json.as_bytes(), limits);
+        while scanner.next()?.is_some() {}
+        Ok::<_, RepodataError>(())
+    };
+    let four = r#"{"packages":{"a":{},"b":"too large"},"v3":{"whl":{"c":{}},"conda":{"d":{}}}"#;
+    count(&format!("{four}}}")).unwrap();
+    let error = count(&format!(r#"{four},"packages.conda":{{"e":{{}}}}}}"#)).unwrap_err();
+    let expected = four.len() as u64 + 19;
+    assert!(
+        matches!(error, RepodataError::TooManyRecords { limit: 4, offset } if offset == expected),
+        "{error:?}"
+    );
+}

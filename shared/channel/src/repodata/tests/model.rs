@@ -105,6 +105,7 @@ fn section(
     for (key, json) in members(value.as_bytes())? {
         let over = key.len() - 2 > limits.max_key_bytes
             || json.len() > limits.max_record_bytes
+            || between(key, json) > limits.max_record_bytes
             || depth(json) > limits.max_depth;
         seen.push(if over {
             Seen::Unusable { mirrored }
@@ -119,6 +120,11 @@ fn section(
     }
     seen.push(Seen::Close);
     Some(())
+}
+
+/// The bytes of the colon and the white space around it.
+fn between(key: &str, value: &str) -> usize {
+    value.as_ptr().addr() - key.as_bytes().as_ptr_range().end.addr()
 }
 
 fn other(key: &str, json: &str) -> Seen {

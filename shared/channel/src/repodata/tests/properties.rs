@@ -1,11 +1,11 @@
-use std::io::Cursor;
+use std::io::{Cursor, Write};
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::model::{Seen, parsed, scanned};
 use crate::repodata::testing::{Dribble, any_document, tight};
-use crate::repodata::{Event, Keep, Record, RepodataError, Scanner, removed, rewrite};
+use crate::repodata::{Event, Keep, Record, RepodataError, Scanner, read_at, removed, rewrite};
 
 fn rewritten(json: &[u8], wanted: u64) -> Result<Vec<u8>, RepodataError> {
     let mut out = Vec::new();
@@ -97,6 +97,19 @@ proptest! {
     fn a_document_is_delivered_as_a_json_parser_sees_it(document in any_document(), at_once in 1_usize..400) {
         let input = Dribble { source: document.as_bytes(), at_once, count: 0 };
         prop_assert_eq!(Some(scanned(input, tight()).unwrap()), parsed(document.as_bytes(), tight()));
+    }
+
+    #[test]
+    fn every_record_that_is_delivered_can_be_read_again(document in any_document()) {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(document.as_bytes()).unwrap();
+        let mut scanner = Scanner::new(document.as_bytes(), tight());
+        while let Some(event) = scanner.next().unwrap() {
+            if let Event::Record(entry) = event {
+                let again = read_at(&file, entry.offset, tight()).unwrap();
+                prop_assert_eq!((&*again.key, &*again.json), (entry.key.text, entry.json));
+            }
+        }
     }
 
     #[test]

@@ -215,6 +215,26 @@ fn a_key_twice_is_an_error_outside_of_records() {
 }
 
 #[test]
+fn info_that_the_shard_index_could_not_hold_is_an_error_of_the_index() {
+    for info in [
+        r#"{"channel_relations":{"x":1e999}}"#,
+        r#"{"channel_relations":{"x":"\ud800"}}"#,
+        r#"{"\ud800":1}"#,
+        "-1e999",
+    ] {
+        let error = error(format!(r#"{{"info":{info}}}"#).as_bytes());
+        assert!(
+            matches!(&error, RepodataError::Value { key, offset: 8, .. } if key == "info"),
+            "{info}: {error:?}"
+        );
+    }
+    // What is only copied may be what it likes, as long as it is JSON.
+    let json = br#"{"x":1e999,"v3":{"info":[1e999]}}"#;
+    let mut scanner = Scanner::new(&json[..], Limits::default());
+    while scanner.next().unwrap().is_some() {}
+}
+
+#[test]
 fn a_record_larger_than_the_read_buffer_arrives_whole() {
     let long = "x\\\"".repeat(150_000);
     let json = json!({"packages": {"a": {"long": long}, "b": {}}, "packages.conda": {}});

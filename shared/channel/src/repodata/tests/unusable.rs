@@ -1,7 +1,8 @@
 //! Records over a limit: passed over without being kept, and the others are delivered.
 
-use std::io::{self, Read, repeat};
+use std::io::{self, Read, Seek, repeat};
 
+use crate::repodata::testing::Dribble;
 use crate::repodata::{Event, Limits, RepodataError, Scanner, read_at};
 
 /// What was delivered: the keys of records, and of unusable ones the number, the key and the error.
@@ -160,6 +161,61 @@ fn white_space_counts_for_the_record_it_stands_in() {
     let spaces = " ".repeat(2 << 20);
     let (_, error) = passed_over(&format!("\"spaces\":{spaces}{{}}"));
     assert!(matches!(error, RepodataError::TooLarge { .. }), "{error:?}");
+}
+
+/// The same document in pieces of so many bytes each.
+fn in_pieces(json: &str, at_once: usize) -> impl Read {
+    Dribble {
+        source: json.as_bytes(),
+        at_once,
+        count: 0,
+    }
+}
+
+#[test]
+fn whether_a_record_can_be_used_does_not_depend_on_what_was_read_at_once() {
+    let limit = Limits::default().max_record_bytes;
+    let mut file = tempfile::tempfile().unwrap();
+    for (before, behind, usable) in [
+        (5_000, 0, true),
+        (0, 5_000, true),
+        (limit - 1, 0, true),
+        (0, limit - 1, true),
+        (limit, 0, false),
+        (0, limit, false),
+        (limit / 2, limit / 2, false),
+    ] {
+        let spaces = |count| " ".repeat(count);
+        let json = between(&format!(
+            "\"spaced\"{}:{}{{}}",
+            spaces(before),
+            spaces(behind)
+        ));
+        for at_once in [1_000, 4_096, 100_000, usize::MAX] {
+            let found = scan(in_pieces(&json, at_once), Limits::default()).unwrap();
+            assert_eq!(
+                (found.records.len(), found.unusable.len()),
+                if usable { (3, 0) } else { (2, 1) },
+                "{before} {behind} {at_once}"
+            );
+        }
+        file.rewind().unwrap();
+        io::Write::write_all(&mut file, json.as_bytes()).unwrap();
+        let again = read_at(&file, 20, Limits::default());
+        assert_eq!(again.is_ok(), usable, "{before} {behind}: {again:?}");
+    }
+}
+
+#[test]
+fn white_space_beside_the_records_spoils_no_index() {
+    let spaces = " ".repeat(5_000);
+    let json = format!(
+        r#"{{"packages"{spaces}:{spaces}{{"a":{{}}}},"v3"{spaces}:{{"conda":{spaces}{{}},"x"{spaces}:{spaces}1}},"info":{spaces}{{}}}}"#
+    );
+    for at_once in [1, 1_000, usize::MAX] {
+        let found = scan(in_pieces(&json, at_once), Limits::default()).unwrap();
+        assert_eq!(found.records, [(0, "a".to_owned())]);
+    }
 }
 
 #[test]

@@ -13,7 +13,8 @@ use super::{Access, Auth};
 use crate::registry::answer::{ErrorAnswer, read_limited};
 use crate::registry::error::RegistryError;
 use crate::registry::reach::no_answer;
-use crate::registry::send::{Pleas, host_of};
+use crate::registry::request::host_of;
+use crate::registry::send::Pleas;
 
 /// What a token without `expires_in` lasts, and every token at the least (distribution's token
 /// specification).
@@ -143,7 +144,7 @@ impl Auth {
             if refused && self.credentials.is_none() {
                 return Err(self.login_needed(repository));
             }
-            return Err(answer.into_error(ACTION, &self.host, repository));
+            return Err(answer.into_error(ACTION, repository));
         };
         let body = read_limited(answer, MAX_TOKEN_ANSWER)
             .await

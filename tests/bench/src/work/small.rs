@@ -1,0 +1,111 @@
+//! Small files into a registry: requests are all that counts.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, Result};
+use mirror_kit::channel::bulk_of;
+use mirror_kit::fake_channel::FakeChannel;
+use mirror_kit::servers::DockerRegistry;
+
+use super::Found;
+use crate::bench::{Bench, NAMESPACE, SLOTS, destination, per_second};
+use crate::measure::Measured;
+use crate::replay::Replay;
+use crate::report::{Row, Target, figure};
+use crate::send::send;
+use crate::stats::{Spread, in_turn};
+
+/// Names and builds: eleven versions of each.
+const FULL: (usize, usize) = (100, 1_100);
+const QUICK: (usize, usize) = (5, 55);
+/// About what each weighs, in bytes.
+const SIZE: u64 = 5_000;
+
+/// One run of the program.
+struct Ours {
+    measured: Measured,
+    /// From the program's start to the last package's manifest.
+    transferred: Duration,
+}
+
+/// Runs, and beside each the files a second of the bare loop.
+type Rounds = Vec<(Ours, f64)>;
+
+pub(super) async fn measure(bench: &Bench) -> Result<Found> {
+    let dir = bench.in_memory()?;
+    let (names, builds) = bench.scaled(FULL, QUICK);
+    let channel = bulk_of(dir.path().join("bulk"), names, builds, SIZE)?;
+    let server = FakeChannel::start(&channel.dir).await?;
+    let (replay, _folder) = bench.replay(&server.url(), "bulk").await?;
+
+    let http = rounds(bench, &server.url(), &replay).await?;
+    let local = rounds(bench, &channel.dir.display().to_string(), &replay).await?;
+    let rates = |rounds: &Rounds, time: fn(&Ours) -> Duration| -> Vec<(f64, f64)> {
+        let rate = |(ours, bare): &(Ours, f64)| (per_second(builds, time(ours)), *bare);
+        rounds.iter().map(rate).collect()
+    };
+    let whole = |ours: &Ours| ours.measured.wall;
+    let cpu = http
+        .iter()
+        .map(|(ours, _)| ours.measured.cpu.as_secs_f64() * 1e3 / builds as f64);
+    let busy = Spread::of(http.iter().map(|(ours, _)| ours.measured.busy * 100.0)).median;
+    let count = figure(builds as f64);
+    let work = format!("{count} files of 5 kB → registry, {SLOTS} at once");
+    Ok(vec![
+        Row::compared(&work, "files/s", &rates(&http, whole))
+            .target(Target::RatioAtLeast(0.9))
+            .figure("busy_percent", busy)
+            .note(format!(
+                "from the program's start to its end, with start, plan and publication of the index; the channel is served over http, \
+                 {names} names. Beside it the bare loop: POST and PUT for three blobs at once, PUT of the manifest, the config once a \
+                 repository; it neither downloads nor publishes. All cores were {busy:.0} % busy"
+            )),
+        Row::compared(format!("{work}: until the last manifest"), "files/s", &rates(&http, |ours| ours.transferred))
+            .note("the same runs without the publication of the index, which the bare loop does not do"),
+        Row::alone(format!("{work}: own CPU a file"), "ms", cpu).target(Target::AtMost(3.0)),
+        Row::compared(format!("{work}, the channel is a folder"), "files/s", &rates(&local, whole)),
+    ]
+    .into())
+}
+
+/// The program and the bare loop in turn, each into a registry of its own.
+async fn rounds(bench: &Bench, channel: &str, replay: &Replay) -> Result<Rounds> {
+    let ours = async || {
+        let (registry, home) = (DockerRegistry::launch().await?, bench.home()?);
+        let started = SystemTime::now();
+        let run = bench.mirror(home.path(), channel, &destination(&registry));
+        let measured = run.run().await?;
+        let last = last_manifest(&registry.storage(), &replay.builds[0].repository)?;
+        Ok(Ours {
+            measured,
+            transferred: last.duration_since(started)?,
+        })
+    };
+    let bare = async || {
+        let registry = DockerRegistry::launch().await?;
+        let took = send(replay, &bench.client, &registry.url(), NAMESPACE, SLOTS).await?;
+        Ok(per_second(replay.builds.len(), took))
+    };
+    in_turn(bench.rounds(), ours, bare).await
+}
+
+/// When the registry wrote the last tag of a package, by its files. `repository` is any of the subdir.
+fn last_manifest(storage: &Path, repository: &str) -> Result<SystemTime> {
+    let repositories = storage
+        .join("docker/registry/v2/repositories")
+        .join(NAMESPACE);
+    let any = repositories.join(repository);
+    let subdir = any.parent().context("a repository is in a subdir")?;
+    let mut last = SystemTime::UNIX_EPOCH;
+    for repository in fs::read_dir(subdir)?.flatten() {
+        if repository.file_name() == "repodata.json" {
+            continue;
+        }
+        for tag in fs::read_dir(repository.path().join("_manifests/tags"))?.flatten() {
+            last = last.max(fs::metadata(tag.path().join("current/link"))?.modified()?);
+        }
+    }
+    Ok(last)
+}
