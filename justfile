@@ -21,6 +21,10 @@ doc:
 test *arguments:
     ./tests/run {{ arguments }}
 
+# Measure the release build beside bare loops; arguments go to the benchmark
+bench *arguments:
+    ./tests/bench/run {{ arguments }}
+
 # Everything that CI runs
 ci:
     ./.ci/run
