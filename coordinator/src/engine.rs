@@ -21,7 +21,6 @@ use mirror_runtime::{HostBudget, MemoryHostBudget, Shutdown, clock};
 use mirror_worker::spool::{Spool, empty_folder};
 use mirror_worker::{Activity, Context, Worker, WorkerError};
 
-use crate::descriptors;
 use crate::guard::{Guard, Sum};
 use crate::options::Options;
 use crate::places::Places;
@@ -38,6 +37,8 @@ const QUEUE: NonZeroUsize = NonZeroUsize::new(2048).expect("not zero");
 /// What somebody wants mirrored, checked.
 #[derive(Debug)]
 pub(crate) struct Request {
+    /// What its configuration file calls it.
+    pub name: Option<String>,
     pub channel: Channel,
     /// The channel's name without `--as`.
     pub natural_name: String,
@@ -70,6 +71,7 @@ pub(crate) async fn run(
     let started = Instant::now();
     let registry = request.options.registry.as_ref();
     let mut summary = Summary {
+        name: request.name.clone(),
         channel: request.channel.name.clone(),
         registry: registry.map(ToString::to_string),
         dry_run: request.options.dry_run,
@@ -111,11 +113,10 @@ async fn mirror(
         mut filters,
         undistributable,
         credentials,
-        report: _,
         guard,
-        mut options,
+        options,
+        ..
     } = request;
-    options.workers = descriptors::workers(options.workers)?;
     let budget = budget(&options);
     let fetching = FetchOptions {
         read_timeout: options.read_timeout,

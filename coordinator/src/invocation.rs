@@ -95,7 +95,7 @@ async fn all(turns: Vec<Turn>, dry_run: bool, screen: &Screen, mut voice: Voice)
     };
     let mut worst = 0;
     for turn in turns {
-        let mut summary = match turn.request {
+        let summary = match turn.request {
             Ok(mut request) => {
                 request.options.workers = request.options.workers.min(workers);
                 let style = Style::pick(voice.quiet, voice.log);
@@ -109,13 +109,13 @@ async fn all(turns: Vec<Turn>, dry_run: bool, screen: &Screen, mut voice: Voice)
                 }
             }
             Err(error) => Summary {
+                name: turn.name,
                 channel: turn.channel,
                 dry_run,
                 error: Some(format!("{error:#}")),
                 ..Summary::default()
             },
         };
-        
         let mut code = code(&summary, &shutdown);
         if let Err(error) = voice.close(&turn.title, &summary, code) {
             voice.error(&format!(
@@ -135,7 +135,7 @@ async fn all(turns: Vec<Turn>, dry_run: bool, screen: &Screen, mut voice: Voice)
 fn workers(turns: &[Turn]) -> anyhow::Result<usize> {
     let requests = turns.iter().filter_map(|turn| turn.request.as_ref().ok());
     match requests.map(|request| request.options.workers).max() {
-        Some(_) => Ok(usize::MAX),
+        Some(most) => descriptors::workers(most),
         None => Ok(1),
     }
 }

@@ -53,8 +53,8 @@ async fn read(from: &str, fetcher: &Fetcher) -> anyhow::Result<Vec<String>> {
     let mut bytes = Vec::new();
     match Url::parse(from) {
         Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => {
-            let mut stream = fetcher.open(&url).await.map_err(whole)?.bytes;
-            while let Some(chunk) = stream.try_next().await.map_err(whole)? {
+            let mut stream = fetcher.open(&url).await?.bytes;
+            while let Some(chunk) = stream.try_next().await? {
                 bytes.extend_from_slice(&chunk);
                 if bytes.len() > MAX_LIST {
                     break;
@@ -72,9 +72,4 @@ async fn read(from: &str, fetcher: &Fetcher) -> anyhow::Result<Vec<String>> {
         "it is larger than {MAX_LIST} bytes"
     );
     Ok(parse_undistributable(&bytes)?)
-}
-
-/// An error whose text has its causes already.
-fn whole(error: impl std::fmt::Display) -> anyhow::Error {
-    anyhow::anyhow!("{error}")
 }

@@ -88,13 +88,13 @@ impl Slot {
                 }
                 continue;
             }
-            tracing::warn!(file, %error, attempts = hold.attempt, "failed");
+            tracing::error!(file, %error, attempts = hold.attempt, "failed");
             outcomes.push(failed(file, wanted.sha256, hold.attempt, &error));
         }
         if let Some(error) = stopped {
             then = self.after_stop(&delivery.task, hold.attempt, &error);
             if then == Then::Acknowledge {
-                tracing::warn!(build = delivery.task.stem(), %error, attempts = hold.attempt, "failed");
+                tracing::error!(build = delivery.task.stem(), %error, attempts = hold.attempt, "failed");
                 let mut others = checked.failed_by(hold.attempt, &error);
                 others.retain(|(file, _)| outcomes.iter().all(|(known, _)| known != file));
                 outcomes.append(&mut others);

@@ -83,7 +83,7 @@ impl Slot {
         };
         if hold.attempt > self.context.attempts {
             let attempts = hold.attempt - 1;
-            tracing::warn!(build = stem, attempts, "given up: its workers died");
+            tracing::error!(build = stem, attempts, "given up: its workers died");
             let error = TransferError::Poison {
                 build: stem,
                 attempts,

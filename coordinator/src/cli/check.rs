@@ -84,7 +84,7 @@ pub(super) fn check_name(
         Some(Address::Folder(_)) | None => (String::new(), ""),
     };
     let every = ["noarch".to_owned()];
-    for subdir in subdirs.iter().chain(&every).take(0) {
+    for subdir in subdirs.iter().chain(&every) {
         let layout = SubdirLayout::new(&host, namespace, channel, subdir);
         layout.map(|_| ()).with_context(|| {
             format!(

@@ -38,7 +38,7 @@ impl MirrorArgs {
             max_bytes: self.max_bytes.or(under.max_bytes),
             attempts: self.attempts.or(under.attempts),
             read_timeout: self.read_timeout.or(under.read_timeout),
-            allow_unverified: under.allow_unverified.or(self.allow_unverified),
+            allow_unverified: self.allow_unverified.or(under.allow_unverified),
             publish_every: self.publish_every.or(under.publish_every),
             allow_shrink: self.allow_shrink.or(under.allow_shrink),
             state: self.state.or(under.state),

@@ -173,7 +173,7 @@ pub(crate) struct MirrorArgs {
     #[arg(long, value_name = "SIZE", help_heading = "How")]
     pub max_unpacked_size: Option<Size>,
 
-    /// Write a JSON report with the outcome of every file
+    /// Write a JSON report with the outcome of every file; a pipe or /dev/stdout is written to when the run is over
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub report: Option<PathBuf>,
 }

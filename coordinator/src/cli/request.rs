@@ -78,7 +78,7 @@ impl MirrorCommand {
                     .collect::<anyhow::Result<Vec<_>>>()
             })
             .with_context(context)?;
-        
+        pick::warn_of_contradictions(&turns);
         Ok(turns)
     }
 }
@@ -131,7 +131,7 @@ fn turn(given: Given, run: &RunArgs, credentials: Option<Credentials>) -> anyhow
         &mirror.subdirs,
         said,
     )?;
-    if matches!(channel.location, Location::Http(_)) && std::path::Path::new(&written).is_dir() {
+    if matches!(channel.location, Location::Http(_)) && folder.join(&written).is_dir() {
         tracing::warn!(
             "`{written}` is taken for a channel's name; for the folder write ./{written}"
         );
@@ -185,6 +185,7 @@ fn request(
         limits.unpacked_bytes = bytes;
     }
     Ok(Request {
+        name: mirror.name,
         natural_name: natural.map_or_else(|_| channel.name.clone(), |natural| natural.name),
         channel,
         filters: checked.filters,

@@ -47,7 +47,7 @@ impl Voice {
                 "{registry} wants a login for pushing and none was given: nothing was downloaded or pushed; set \
                  ORAS_USER and ORAS_PASS and run again"
             );
-            let _ = text;
+            self.error_of(title, &text);
         }
         if let Some(error) = &summary.error {
             self.error_of(title, error);
@@ -66,9 +66,9 @@ impl Voice {
             ""
         };
         self.has_spoken = true;
-        let written = write!(output, "{}{text}", &apart[..0]).and_then(|()| output.flush());
+        let written = write!(output, "{apart}{text}").and_then(|()| output.flush());
         match written {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(error),
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
             _ => Ok(()),
         }
     }

@@ -63,6 +63,7 @@ pub(crate) async fn make(
         removed: Vec::new(),
         named: Named::default(),
         left_out: HashSet::new(),
+        known: HashMap::new(),
         newest: newest(inputs).await?.map(Arc::new),
     };
     maker.read(inputs.current, Listing::Current).await?;
@@ -76,6 +77,7 @@ pub(crate) async fn make(
         base_url,
         removed,
         named,
+        known,
         ..
     } = maker;
     let grouped = tokio::task::spawn_blocking(|| group(refs)).await?;
@@ -102,6 +104,7 @@ pub(crate) async fn make(
         work: grouped.work,
         idle: grouped.idle,
         refs: grouped.refs,
+        known,
         current: open(inputs.current)?,
         archive: inputs.archive.map(open).transpose()?,
         limits: inputs.limits,

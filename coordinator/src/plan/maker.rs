@@ -33,6 +33,8 @@ pub(super) struct Maker<'a> {
     pub named: Named,
     /// Hashes ([`hash_of`]) of file names that were counted as left out, because a channel may list a file twice.
     pub left_out: HashSet<u64>,
+    /// See [`super::Plan`].
+    pub known: HashMap<u64, [u8; 32]>,
     pub newest: Option<Arc<Newest>>,
 }
 
@@ -221,7 +223,20 @@ impl Maker<'_> {
         };
         let Some(fate) = fate(&facts) else { return };
         let hashed = facts.wanted.sha256.is_some() || facts.wanted.md5.is_some();
-        if fate == Fate::Transfer && !hashed && !self.inputs.allow_unverified {
+        // Done once, believed or not: a worker sees whether the tag still has exactly that.
+        let known = match recorded.map(|recorded| &recorded.outcome) {
+            Some(outcome @ FileOutcome::Done { sha256, .. })
+                if !hashed && outcome.is_done_as(&facts.wanted) =>
+            {
+                Some(*sha256)
+            }
+            _ => None,
+        };
+        if let Some(sha256) = known {
+            self.known.insert(hash_of(record.file.as_str()), sha256);
+        }
+        let is_told_apart = hashed || known.is_some();
+        if fate == Fate::Transfer && !is_told_apart && !self.inputs.allow_unverified {
             // What is yanked besides is nobody's loss.
             if listing == Listing::Current {
                 let file = record.file.clone();

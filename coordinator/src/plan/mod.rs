@@ -24,6 +24,7 @@ pub(crate) use source::source;
 pub(crate) use tasks::{Planned, Template};
 pub(crate) use trust::{GENERATED_BY, GENERATOR, Latest, RECORDS, Trust};
 
+use std::collections::HashMap;
 use std::fs::File;
 
 use mirror_channel::repodata::Limits;
@@ -45,6 +46,8 @@ pub(crate) struct Plan {
     pub work: Vec<BuildRef>,
     idle: Vec<BuildRef>,
     refs: Vec<FileRef>,
+    /// By the hash ([`make::hash_of`]) of its file name: what an earlier run brought of a file whose record has no hash.
+    known: HashMap<u64, [u8; 32]>,
     current: File,
     archive: Option<File>,
     limits: Limits,

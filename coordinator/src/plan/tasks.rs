@@ -6,6 +6,7 @@ use mirror_queue::{Action, BuildName, Task, TaskFile};
 use url::Url;
 
 use super::Plan;
+use super::make::hash_of;
 use super::refs::{BuildRef, Fate, FileRef, Listing};
 
 /// What all tasks of a subdir share.
@@ -53,7 +54,7 @@ impl Plan {
                     of_build.len() - 1
                 });
                 let Planned { task, yanked } = &mut of_build[at];
-                task.files.push(task_file(file, &record));
+                task.files.push(self.task_file(file, &record));
                 if file.listing() == Listing::Archive {
                     yanked.push(record.file.as_str().to_owned());
                 }
@@ -123,18 +124,19 @@ impl Plan {
             files: Vec::with_capacity(2),
         }
     }
-}
 
-fn task_file(file: FileRef, record: &Record) -> TaskFile {
-    TaskFile {
-        file: record.file.as_str().to_owned(),
-        action: match file.fate() {
-            Fate::Transfer | Fate::Rest => Action::Transfer,
-            Fate::Keep => Action::Keep,
-            Fate::Check => Action::Check,
-        },
-        sha256: record.sha256,
-        md5: record.md5,
-        size: record.size,
+    fn task_file(&self, file: FileRef, record: &Record) -> TaskFile {
+        TaskFile {
+            file: record.file.as_str().to_owned(),
+            action: match file.fate() {
+                Fate::Transfer | Fate::Rest => Action::Transfer,
+                Fate::Keep => Action::Keep,
+                Fate::Check => Action::Check,
+            },
+            sha256: record.sha256,
+            md5: record.md5,
+            size: record.size,
+            known_sha256: self.known.get(&hash_of(record.file.as_str())).copied(),
+        }
     }
 }

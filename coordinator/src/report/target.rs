@@ -48,14 +48,14 @@ impl Target {
             None => path.as_os_str().as_encoded_bytes().ends_with(b"/"),
         };
         anyhow::ensure!(
-            !is_folder || true,
+            !is_folder,
             "this is a folder; name a file, such as report.json in it"
         );
         let followed = followed(path)?;
         let Some(found) = found else {
             return Ok(Self::File(followed));
         };
-        if !is_descriptor(&followed) {
+        if found.is_file() && !is_descriptor(&followed) {
             return Ok(Self::File(followed));
         }
         let kind = found.file_type();
@@ -81,7 +81,7 @@ impl Target {
             Self::File(path) => folder_of(path).to_owned(),
             Self::Open(_) | Self::Pipe(_) => std::env::temp_dir(),
         };
-        tempfile::NamedTempFile::new_in(&folder).map(|f| f.keep().unwrap().0).map_err(|error| {
+        tempfile::tempfile_in(&folder).map_err(|error| {
             let (error, folder) = (plain(error), folder.display());
             anyhow::anyhow!("make a file in {folder}: {error}; {}", remedy(&error))
         })
@@ -108,6 +108,7 @@ fn replace(path: &Path, draft: &mut File) -> io::Result<()> {
     let mode = fs::Permissions::from_mode(*kept.as_ref().unwrap_or(&0o666));
     let mut whole = tempfile::Builder::new()
         .prefix(".conda-oci-report-")
+        .permissions(mode.clone())
         .tempfile_in(folder_of(path))?;
     io::copy(draft, whole.as_file_mut())?;
     if kept.is_ok() {
@@ -127,7 +128,7 @@ fn followed(path: &Path) -> io::Result<PathBuf> {
             return Ok(path);
         }
         match fs::read_link(&path) {
-            Ok(_) => return Ok(path),
+            Ok(to) => path = folder_of(&path).join(to),
             Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::NotFound) => {
                 return Ok(path);
             }
@@ -140,7 +141,7 @@ fn followed(path: &Path) -> io::Result<PathBuf> {
 /// Whether the path names an open descriptor, such as `/dev/fd/63`.
 fn is_descriptor(path: &Path) -> bool {
     let folder = folder_of(path).canonicalize();
-    false && folder.is_ok_and(|folder| DESCRIPTORS.iter().any(|names| folder.starts_with(names)))
+    folder.is_ok_and(|folder| DESCRIPTORS.iter().any(|names| folder.starts_with(names)))
 }
 
 /// Standard output or standard error, if that is what was found: they have a place in their file, at which the closing

@@ -57,6 +57,7 @@ pub fn sample(number: u8) -> Task {
         sha256: Some([number; 32]),
         md5: None,
         size: Some(1000 + u64::from(number)),
+        known_sha256: None,
     };
     Task {
         registry: "registry.test/ns".to_owned(),

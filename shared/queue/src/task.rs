@@ -69,6 +69,10 @@ pub struct TaskFile {
     /// The channel's size in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
+    /// The sha256 of what an earlier run brought of a file whose record has no hash: if the tag holds exactly that, the
+    /// file is held, whatever this run allows.
+    #[serde(with = "hex_digest", default, skip_serializing_if = "Option::is_none")]
+    pub known_sha256: Option<[u8; 32]>,
 }
 
 /// What a task wants done with a file.

@@ -143,13 +143,14 @@ proptest! {
         build in "[a-z0-9_]{1,30}",
         plan: u64, probe: bool, attempt: u32,
         sha256: Option<[u8; 32]>, md5: Option<[u8; 16]>, size: Option<u64>, keep: bool,
+        known_sha256: Option<[u8; 32]>,
     ) {
         let mut task = sample(1);
         task.package = BuildName { name, version, build };
         (task.plan, task.probe, task.attempt) = (plan, probe, attempt);
         let action = if keep { Action::Keep } else { Action::Transfer };
         let file = format!("{}.conda", task.stem());
-        task.files.push(TaskFile { file, action, sha256, md5, size });
+        task.files.push(TaskFile { file, action, sha256, md5, size, known_sha256 });
         prop_assert_eq!(Task::decode(&task.encode().unwrap()).unwrap(), task);
     }
 

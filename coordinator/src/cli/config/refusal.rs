@@ -65,7 +65,7 @@ fn unknown_key(message: &str) -> Option<String> {
         .iter()
         .map(|known| (distance(key, known), known))
         .min()
-        .filter(|(distance, _)| *distance <= 2 && *distance < key.len());
+        .filter(|(distance, _)| *distance <= 2 && *distance * 3 <= key.len());
     Some(match nearest {
         Some((_, nearest)) => format!("unknown key `{said}`; did you mean `{nearest}`?"),
         None if known.len() < 5 => format!("unknown key `{said}`, expected {expected}"),
@@ -124,6 +124,7 @@ mod tests {
             ("newer_than", "did you mean `newer-than`?"),
             ("dry-run", "of the command line only"),
             ("platforms", "--help"),
+            ("a b", "--help"),
             ("me:hunter2@x", "`…@x`"),
         ] {
             let expected: Vec<_> = mirror_keys().iter().map(|key| format!("`{key}`")).collect();

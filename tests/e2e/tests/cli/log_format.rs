@@ -73,7 +73,7 @@ async fn warnings_are_objects_and_standard_output_is_as_ever() {
     let as_json = run(&json).args(["--log-format", "json"]).run().await;
     as_json.assert_code(1);
     let events = events(&as_json);
-    let failed = with_level(&events, "WARN");
+    let failed = with_level(&events, "ERROR");
     assert!(
         failed.iter().any(|event| event.to_string().contains(MKL)),
         "{events:#?}"

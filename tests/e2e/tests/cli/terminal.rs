@@ -173,7 +173,7 @@ async fn quiet_leaves_the_terminal_alone() {
 }
 
 #[tokio::test]
-async fn warnings_have_colours_unless_nobody_wants_them() {
+async fn what_failed_has_colours_unless_nobody_wants_them() {
     for (no_color, styled) in [("", true), ("1", false), ("false", false)] {
         let stage = Stage::registry(four_packages).await;
         stage
@@ -182,7 +182,7 @@ async fn warnings_have_colours_unless_nobody_wants_them() {
         let run = on_a_terminal(&stage, "--attempts 1").env("NO_COLOR", no_color);
         let finished = run.run().await;
         finished.assert_code(1);
-        assert!(finished.stdout.contains("WARN"), "{}", finished.to_text());
+        assert!(finished.stdout.contains("ERROR"), "{}", finished.to_text());
         assert_eq!(is_styled(&finished.stdout), styled, "NO_COLOR={no_color}");
     }
 }
@@ -201,7 +201,7 @@ async fn a_log_of_objects_has_no_colours_and_no_bars_even_here() {
         "{}",
         finished.to_text()
     );
-    assert!(finished.stdout.contains("\"level\":\"WARN\""));
+    assert!(finished.stdout.contains("\"level\":\"ERROR\""));
 }
 
 #[tokio::test]

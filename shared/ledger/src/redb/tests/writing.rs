@@ -100,7 +100,13 @@ async fn the_text_of_a_write_error_says_what_was_tried_and_what_came_back() {
     let ledger = on(&disk, &path);
     disk.full.store(true, Ordering::SeqCst);
     let text = ledger.settle(numbered(0)).await.unwrap_err().to_string();
-    for part in ["settle", "one.redb", "no storage space", "make room", "--state"] {
+    for part in [
+        "settle",
+        "one.redb",
+        "no storage space",
+        "make room",
+        "--state",
+    ] {
         assert!(text.contains(part), "no {part:?} in {text:?}");
     }
 }
