@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use mirror_channel::channel::{Channel, Location};
-use mirror_channel::selection::{Filters, NewerThan, Selection};
+use mirror_channel::selection::{Filters, NewerThan, Selection, unmatched};
 use mirror_channel::source::{FetchOptions, Fetcher};
 use mirror_ledger::{Ledger, RedbLedger};
 use mirror_oci::Destination;
@@ -176,18 +176,29 @@ async fn mirror(
         () = run.progress.show(style, screen, &*run.queue) => unreachable!("the display does not end by itself"),
     };
     let ended = synced.finish();
-    let nothing = |subdir: &SubdirSummary| {
-        !subdir.unchanged && subdir.error.is_none() && subdir.selected() == 0
-    };
-    let is_over = !shutdown.is_requested() && !ended.is_cut_off;
-    if is_over && filters.is_narrowed() && ended.subdirs.iter().all(nothing) {
-        let packages = match filters.packages.is_empty() {
-            true => String::new(),
-            false => format!(" by --package {}", filters.packages.join(", ")),
-        };
-        tracing::warn!("no package of the channel is selected{packages}");
+    if !shutdown.is_requested() && !ended.is_cut_off {
+        warn_of_nothing(&filters, &ended.subdirs);
     }
     Ok((ended, worked))
+}
+
+/// Says which patterns no package of the channel has a name for, or else that nothing was selected. Of subdirs that
+/// were not planned nobody knows.
+fn warn_of_nothing(filters: &Filters, subdirs: &[SubdirSummary]) {
+    let unknown = |subdir: &SubdirSummary| subdir.unchanged || subdir.error.is_some();
+    if subdirs.is_empty() || subdirs.iter().any(unknown) {
+        return;
+    }
+    let names = subdirs.iter().flat_map(|subdir| &subdir.names);
+    let names = names.map(|name| name.name.to_ascii_lowercase()).collect();
+    let unmatched = unmatched(&filters.packages, &names);
+    for pattern in &unmatched {
+        tracing::warn!("no package of the channel matches {pattern}");
+    }
+    let selects_none = subdirs.iter().all(|subdir| subdir.selected() == 0);
+    if unmatched.is_empty() && selects_none && filters.is_narrowed() {
+        tracing::warn!("no package of the channel is left by the filters");
+    }
 }
 
 /// Syncs the subdirs with a worker beside them. What does not stop by itself soon after a stop was

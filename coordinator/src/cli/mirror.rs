@@ -32,9 +32,14 @@ pub(crate) struct MirrorArgs {
     #[arg(short, long, value_name = "CHANNEL", help_heading = "What to mirror")]
     pub channel: Option<String>,
 
-    /// Where channel names live [default: https://conda.anaconda.org]
+    /// Where channel names live.
     // Addresses are read when the run is put together: an error of the parser would show a password in them.
-    #[arg(long, value_name = "URL", help_heading = "What to mirror")]
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Where channel names live [default: https://conda.anaconda.org]",
+        help_heading = "What to mirror"
+    )]
     pub channel_base: Option<String>,
 
     /// Name of the mirrored channel, instead of the one its address gives

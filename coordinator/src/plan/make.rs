@@ -84,7 +84,7 @@ pub(crate) async fn make(
     totals.builds = grouped.work.len() as u64;
     totals.rewrites_index = inputs.rewrites_index;
     let names = sum(&grouped, &mut totals, names);
-    totals.names = names.len() as u64;
+    totals.names = names.iter().filter(|name| name.files > 0).count() as u64;
     let outside = Outside {
         subdir: inputs.subdir,
         floor: inputs.floor,
@@ -145,7 +145,6 @@ fn sum(grouped: &Grouped, totals: &mut Totals, names: HashMap<Box<str>, u32>) ->
             let (files, bytes) = sums[number as usize];
             NameTotal { name, files, bytes }
         })
-        .filter(|name| name.files > 0)
         .collect()
 }
 

@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use mirror_channel::name::{FileName, NameError};
-use mirror_channel::repodata::{Record, RecordError, Section};
+use mirror_channel::repodata::{Record, Section};
 use mirror_channel::selection::{Choice, Newest};
 use mirror_ledger::{FileOutcome, Outcomes, Recorded, Wanted};
 use mirror_runtime::clock;
@@ -15,7 +14,8 @@ use super::classify::{Facts, fate};
 use super::make::{Inputs, hash_of};
 use super::outside::{Named, Outside};
 use super::refs::{Fate, FileRef, Listing, Place};
-use super::rows::{Row, Rows, Unusable};
+use super::rows::{Row, Rows};
+use super::unusable::Unusable;
 use crate::report::{Entry, Report, Verdict};
 
 /// A plan in the making.
@@ -88,7 +88,10 @@ impl Maker<'_> {
             };
             let list = match (listing, choice) {
                 (_, Choice::Selected) => continue,
-                (Listing::Current, Choice::Excluded) => &mut excluded,
+                (Listing::Current, Choice::Excluded) => {
+                    self.number(record.file.name());
+                    &mut excluded
+                }
                 // What a foreign index lists is in the plan.
                 (Listing::Archive, _) if is_yanked && !self.is_listed(record) => &mut yanked,
                 _ => continue,
@@ -124,7 +127,7 @@ impl Maker<'_> {
             Ok(judged) => judged,
             Err(error) => {
                 // What the archive listing cannot say well, the current one says or nobody needs.
-                if listing == Listing::Current && self.concerns(&error, section) {
+                if listing == Listing::Current {
                     self.unusable(&error, section);
                 }
                 return Ok(None);
@@ -136,6 +139,7 @@ impl Maker<'_> {
             Choice::Unselected | Choice::Excluded => return Ok(None),
         }
         if let Err(reason) = self.inputs.layout.package(&record.file) {
+            self.number(record.file.name());
             let is_new = self.left_out.insert(hash_of(record.file.as_str()));
             if listing == Listing::Current && is_new {
                 self.totals.unrepresentable += 1;
@@ -157,46 +161,7 @@ impl Maker<'_> {
         Ok(Some((record, stands)))
     }
 
-    /// Whether a record that cannot be used is one of those that were asked for, as far as its name tells.
-    fn concerns(&self, error: &Unusable, section: Section) -> bool {
-        let key = name_in(error);
-        let file = FileName::parse(&key).ok();
-        let Some(file) = file.or_else(|| section.file_name(&key).ok().flatten()) else {
-            return true;
-        };
-        let record = Record {
-            file,
-            sha256: None,
-            md5: None,
-            size: None,
-        };
-        let choice = self.inputs.selection.judge(&record, b"{}", None);
-        choice == Choice::Selected || (choice == Choice::Unselected && self.is_listed(&record))
-    }
-
-    fn unusable(&mut self, error: &Unusable, section: Section) {
-        let verdict = match section.is_mirrored() {
-            false => {
-                self.totals.unrepresentable += 1;
-                Verdict::Unrepresentable
-            }
-            true => {
-                self.totals.broken += 1;
-                if self.inputs.says {
-                    tracing::warn!(subdir = self.inputs.subdir, %error, "record left out");
-                }
-                Verdict::BadRecord
-            }
-        };
-        self.report.add(&Entry::left_out(
-            self.inputs.subdir,
-            &name_in(error),
-            verdict,
-            &error.to_string(),
-        ));
-    }
-
-    fn is_listed(&self, record: &Record) -> bool {
+    pub(super) fn is_listed(&self, record: &Record) -> bool {
         !self.inputs.listed.is_empty()
             && self.inputs.listed.contains(&hash_of(record.file.as_str()))
     }
@@ -272,7 +237,8 @@ impl Maker<'_> {
         self.refs.push(FileRef::new(stem, name, size, place, fate));
     }
 
-    fn number(&mut self, name: &str) -> u32 {
+    /// The number of a package name that the selection is about.
+    pub(super) fn number(&mut self, name: &str) -> u32 {
         if let Some(number) = self.names.get(name) {
             return *number;
         }
@@ -282,39 +248,11 @@ impl Maker<'_> {
     }
 }
 
+/// Where a record stands, and whether it was asked for.
 #[derive(Clone, Copy)]
 struct Stands {
     offset: u64,
     v3: bool,
     section: Section,
     selected: bool,
-}
-
-/// The file a broken record is about, as far as it says.
-fn name_in(error: &Unusable) -> String {
-    let error = match error {
-        Unusable::Limit { key, .. } => return key.clone(),
-        Unusable::Unverifiable { file } => return file.as_str().to_owned(),
-        Unusable::Record(error) => error,
-    };
-    match error {
-        // Wheels are listed without their extension.
-        RecordError::NotMirrored {
-            key,
-            section: Section::Wheel,
-        } if !key.ends_with(".whl") => format!("{key}.whl"),
-        RecordError::NotMirrored { key, .. } => key.clone(),
-        RecordError::Json { file, .. }
-        | RecordError::Encoding { file }
-        | RecordError::Missing { file, .. }
-        | RecordError::Disagrees { file, .. }
-        | RecordError::Hash { file, .. } => file.as_str().to_owned(),
-        RecordError::Name(
-            NameError::Extension(name)
-            | NameError::Parts(name)
-            | NameError::Dots(name)
-            | NameError::Character { name, .. }
-            | NameError::Long { start: name, .. },
-        ) => name.clone(),
-    }
 }

@@ -15,6 +15,7 @@ mod rows;
 mod source;
 mod tasks;
 mod trust;
+mod unusable;
 
 pub(crate) use adopt::{adopt, listed};
 pub(crate) use make::{Inputs, make};
@@ -41,7 +42,7 @@ pub(crate) struct Plan {
     /// `info.base_url` of the channel's index.
     pub base_url: Option<String>,
     pub totals: Totals,
-    /// The files to bring, summed by package name.
+    /// The files to bring, summed by package name; names of which there is none to bring as well.
     pub names: Vec<NameTotal>,
     pub work: Vec<BuildRef>,
     idle: Vec<BuildRef>,

@@ -9,12 +9,13 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use mirror_channel::name::FileName;
 use mirror_channel::repodata::{
-    Entry, Event, Limits, NameSizes, Record, RecordError, RepodataError, Scanner, Section,
+    Entry, Event, Limits, NameSizes, Record, RepodataError, Scanner, Section,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+
+use super::unusable::Unusable;
 
 /// Records that are looked up in the ledger together.
 const BATCH: usize = 2048;
@@ -29,23 +30,6 @@ pub(crate) struct Row<J> {
     pub offset: u64,
     pub section: Section,
     pub record: Result<(Record, J), Unusable>,
-}
-
-/// A record that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Unusable {
-    /// What it says.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// What it asks of its reader: too much, or to choose between two.
-    #[error("the record {key:?} cannot be used: {error}")]
-    Limit { key: String, error: RepodataError },
-    /// Nothing vouches for its file.
-    #[error(
-        "the record of {file} has neither sha256 nor md5, so nothing can vouch for its bytes; --allow-unverified mirrors \
-         such files as they come"
-    )]
-    Unverifiable { file: FileName },
 }
 
 /// What an index says beside its records.

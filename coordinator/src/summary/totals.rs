@@ -98,7 +98,8 @@ pub(super) fn seconds(writes: u64, rate: u32) -> u64 {
 /// The names with the most bytes over all subdirs, the largest first.
 pub(crate) fn largest_names(subdirs: &[SubdirSummary]) -> Vec<NameTotal> {
     let mut sums: HashMap<&str, (u64, u64)> = HashMap::new();
-    for name in subdirs.iter().flat_map(|subdir| &subdir.names) {
+    let names = subdirs.iter().flat_map(|subdir| &subdir.names);
+    for name in names.filter(|name| name.files > 0) {
         let sum = sums.entry(&name.name).or_default();
         sum.0 += name.files;
         sum.1 += name.bytes;

@@ -197,7 +197,7 @@ impl<'a> Follow<'a> {
                 }
                 for (file, recorded) in files {
                     let outcome = recorded.as_ref().map(|recorded| &recorded.outcome);
-                    self.settled(&subdir, &file, outside(&yanked, &file), outcome, summary)?;
+                    self.settled(&subdir, &file, outside(&yanked, &file), outcome, summary);
                 }
             }
         }
@@ -205,7 +205,7 @@ impl<'a> Follow<'a> {
     }
 
     /// Reports what was queued and has no outcome, for a run that stops here.
-    pub(crate) fn report_pending(&self) -> anyhow::Result<()> {
+    pub(crate) fn report_pending(&self) {
         for Planned { task, .. } in self.window.values() {
             for file in &task.files {
                 if file.action == Action::Transfer {
@@ -215,7 +215,6 @@ impl<'a> Follow<'a> {
                 }
             }
         }
-        Ok(())
     }
 
     fn settled(
@@ -225,7 +224,7 @@ impl<'a> Follow<'a> {
         outside: Option<OutsideIndex>,
         outcome: Option<&FileOutcome>,
         summary: &mut SubdirSummary,
-    ) -> anyhow::Result<()> {
+    ) {
         let (progress, report) = (&self.run.progress, &self.run.report);
         match outcome {
             Some(FileOutcome::Done { sha256, size, .. }) => {
@@ -264,7 +263,6 @@ impl<'a> Follow<'a> {
             }
             None => {}
         }
-        Ok(())
     }
 }
 

@@ -98,7 +98,7 @@ impl Sync<'_> {
             match follow.next(until, summary).await? {
                 Followed::Complete => return Ok(Some(follow.retry_due_ms)),
                 Followed::Interrupted => {
-                    follow.report_pending()?;
+                    follow.report_pending();
                     return Ok(None);
                 }
                 Followed::TimeToPublish => match self
@@ -114,7 +114,7 @@ impl Sync<'_> {
                     }
                     Some(Err(error)) => return Err(error),
                     None => {
-                        follow.report_pending()?;
+                        follow.report_pending();
                         return Ok(None);
                     }
                 },

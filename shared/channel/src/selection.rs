@@ -17,6 +17,7 @@ mod patterns;
 mod spec;
 mod subject;
 mod undistributable;
+mod unmatched;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -34,6 +35,7 @@ pub use filters::Filters;
 pub use latest::{Newest, Ranking};
 pub use newer_than::NewerThan;
 pub use undistributable::{UndistributableError, parse_undistributable};
+pub use unmatched::unmatched;
 
 /// The word that selects every package.
 pub const ALL: &str = "all";

@@ -14,13 +14,13 @@ pub struct InfoLimits {
     pub entries: u64,
     /// Members of `info/`.
     pub members: usize,
-    /// Bytes of `info/`, unpacked; of a `.conda`, all that is unpacked from its info archive. Set by [`MAX_INFO_SIZE`].
+    /// Bytes of `info/`, unpacked; of a `.conda`, all that is unpacked from its info archive. Set by `--max-info-size`.
     pub info_bytes: u64,
     /// Bytes of `info/index.json`; `info_bytes` bounds it as well. It is held in memory.
     pub index_bytes: u64,
     /// Bytes of the headers of one member, long names and extensions included.
     pub header_bytes: u64,
-    /// Bytes of a whole `.tar.bz2`, unpacked: it must be read to its end to find `info/`. Set by [`MAX_UNPACKED_SIZE`].
+    /// Bytes of a whole `.tar.bz2`, unpacked: it must be read to its end to find `info/`. Set by `--max-unpacked-size`.
     pub unpacked_bytes: u64,
 }
 

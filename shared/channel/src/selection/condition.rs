@@ -20,6 +20,18 @@ pub(super) enum Names {
     Spec(PackageNameMatcher),
 }
 
+impl Names {
+    /// Whether a name, in lower case, is one of them.
+    pub(super) fn contain(&self, name: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::One(one) => one == name,
+            Self::Glob(glob) => glob.is_match(name),
+            Self::Spec(matcher) => matcher.matches(&PackageName::new_unchecked(name)),
+        }
+    }
+}
+
 /// What a record must say to be matched.
 #[derive(Debug, Clone)]
 pub(super) struct Condition {
@@ -38,13 +50,7 @@ impl Condition {
     /// Whether the record fulfils it. A version that conda cannot read fulfils no version spec, a record without build
     /// number none of build numbers.
     pub(super) fn matches(&self, subject: &Subject<'_>) -> bool {
-        let named = match &self.names {
-            Names::Any => true,
-            Names::One(name) => name == subject.name(),
-            Names::Glob(glob) => glob.is_match(subject.name()),
-            Names::Spec(matcher) => matcher.matches(&PackageName::new_unchecked(subject.name())),
-        };
-        if !named {
+        if !self.names.contain(subject.name()) {
             return false;
         }
         let package = subject.package(self.reads_json());

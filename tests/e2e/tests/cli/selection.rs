@@ -6,6 +6,7 @@ use mirror_e2e::mirror::mirror;
 use mirror_e2e::stage::{NAMESPACE, Stage};
 use mirror_kit::channel::{Channel, ChannelBuilder};
 use mirror_kit::package::PackageSpec;
+use mirror_kit::process::Finished;
 
 use crate::support::{assert_mirrored_of, four_packages, indexed};
 
@@ -89,4 +90,34 @@ async fn a_subdir_that_the_channel_does_not_serve_is_said_and_the_others_are_mir
     let says = "does not serve subdir `win-64`";
     assert!(finished.stderr.contains(says), "{}", finished.to_text());
     assert_eq!(indexed(&stage).len(), 1);
+}
+
+#[tokio::test]
+async fn a_pattern_that_is_about_no_package_is_said_whatever_the_others_select() {
+    let said = |finished: &Finished| -> Vec<String> {
+        let about = finished.stderr.lines().filter_map(|line| {
+            let (_, about) = line.split_once("no package of the channel ")?;
+            Some(about.to_owned())
+        });
+        about.collect()
+    };
+    for (arguments, expected) in [
+        (
+            &["-p", "zlib", "-p", "zlip", "-p", "q*"][..],
+            &["matches zlip", "matches q*"][..],
+        ),
+        (&["-p", "zlib >=99", "-p", "zstd"], &[]),
+        (
+            &["-p", "mkl", "--exclude", "mkl"],
+            &["is left by the filters"],
+        ),
+        (&["--max-size", "1"], &["is left by the filters"]),
+        (&["-p", "zlip"], &["matches zlip"]),
+        (&[], &[]),
+    ] {
+        let stage = Stage::registry(four_packages).await;
+        let finished = stage.run().args(arguments).run().await;
+        finished.assert_code(0);
+        assert_eq!(said(&finished), expected, "{}", finished.to_text());
+    }
 }
