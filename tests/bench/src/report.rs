@@ -195,6 +195,11 @@ pub(crate) fn figure(value: f64) -> String {
     }
 }
 
+/// A count, whole.
+pub(crate) fn count(of: usize) -> String {
+    thousands(of as f64)
+}
+
 fn thousands(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();
@@ -248,6 +253,7 @@ mod tests {
             written,
             ["0", "0.123", "1.24", "12.3", "1,000", "1,234,567"]
         );
+        assert_eq!(count(55), "55");
     }
 
     #[test]

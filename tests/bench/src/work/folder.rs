@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use super::Found;
 use crate::bench::{Bench, per_second};
-use crate::report::{Row, Target, figure};
+use crate::report::{Row, Target, count};
 
 const FULL: (usize, usize) = (100, 1_100);
 const QUICK: (usize, usize) = (5, 55);
@@ -21,8 +21,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Found> {
     let (names, builds) = bench.scaled(FULL, QUICK);
     let channel = bulk_of(dir.path().join("bulk"), names, builds, SIZE)?;
     let server = FakeChannel::start(&channel.dir).await?;
-    let count = figure(builds as f64);
-    let work = format!("{count} files of 5 kB → `oci:` folder");
+    let work = format!("{} files of 5 kB → `oci:` folder", count(builds));
     let memory = rounds(bench, &server.url(), builds, dir.path()).await?;
     let disk = tempfile::tempdir()?;
     let disk = rounds(bench, &server.url(), builds, disk.path()).await?;

@@ -13,7 +13,7 @@ use super::Found;
 use crate::bench::{Bench, NAMESPACE, SLOTS, destination, per_second};
 use crate::measure::Measured;
 use crate::replay::Replay;
-use crate::report::{Row, Target, figure};
+use crate::report::{Row, Target, count};
 use crate::send::send;
 use crate::stats::{Spread, in_turn};
 
@@ -51,8 +51,10 @@ pub(super) async fn measure(bench: &Bench) -> Result<Found> {
         .iter()
         .map(|(ours, _)| ours.measured.cpu.as_secs_f64() * 1e3 / builds as f64);
     let busy = Spread::of(http.iter().map(|(ours, _)| ours.measured.busy * 100.0)).median;
-    let count = figure(builds as f64);
-    let work = format!("{count} files of 5 kB → registry, {SLOTS} at once");
+    let work = format!(
+        "{} files of 5 kB → registry, {SLOTS} at once",
+        count(builds)
+    );
     Ok(vec![
         Row::compared(&work, "files/s", &rates(&http, whole))
             .target(Target::RatioAtLeast(0.9))
