@@ -59,6 +59,8 @@ impl FromStr for NewerThan {
         let parsed = match text.find(|c: char| !c.is_ascii_digit()) {
             Some(0) => Err(TimeError::Neither),
             Some(4) if text[4..].starts_with('-') => date(text),
+            // A date of another country.
+            Some(_) if text.contains(['/', '.', ':']) => Err(TimeError::Neither),
             Some(end) => age(&text[..end], text[end..].trim_start()),
             None if text.is_empty() => Err(TimeError::Neither),
             None => Err(TimeError::Unit),
