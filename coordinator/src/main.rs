@@ -1,12 +1,14 @@
 //! `conda-oci`: mirrors conda channels into OCI registries.
 
 mod cli;
+mod crew;
 mod descriptors;
 mod engine;
 mod error;
 mod guard;
 mod invocation;
 mod options;
+mod parts;
 mod patience;
 mod places;
 mod plan;

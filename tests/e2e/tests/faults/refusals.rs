@@ -56,6 +56,10 @@ async fn three_repositories_denied_in_a_row_stop_the_run_with_one_message() {
         "{}",
         finished.to_text()
     );
+    let told = |line: &str| line.starts_with("linux-64") && line.contains("of 12 files");
+    let told = finished.stdout.lines().find(|line| told(line));
+    let failed = told.is_some_and(|line| line.contains("failed"));
+    assert!(failed, "what was done is told: {}", finished.to_text());
     let asked: usize = stage.downloads().len();
     assert!(asked <= 4, "{asked} packages were downloaded for nothing");
     let linux = stage.subdir("linux-64");

@@ -1,0 +1,82 @@
+//! The subdirs' syncs and the worker that does their tasks, side by side until both have ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mirror_worker::spool::Spool;
+use mirror_worker::{Activity, Context, Worker, WorkerError};
+
+use crate::run::Run;
+use crate::subdirs::{self, Synced};
+
+/// Syncs the subdirs with a worker beside them. What does not stop by itself soon after a stop was
+/// asked for is dropped where it is.
+pub(crate) async fn work(
+    run: &Run,
+    spool: Spool,
+    activity: Arc<Activity>,
+    synced: &Synced,
+) -> Result<(), WorkerError> {
+    let mut syncing = std::pin::pin!(subdirs::sync(run, synced));
+    let Some(destination) = run.destination.as_ref().filter(|_| !run.options.dry_run) else {
+        tokio::select! {
+            () = syncing => {}
+            () = overdue(run) => {}
+        }
+        return Ok(());
+    };
+    let worker = Worker::new(Context {
+        queue: Arc::clone(&run.queue),
+        outcomes: Arc::clone(&run.ledger) as _,
+        claims: Arc::clone(&run.ledger) as _,
+        destination: Arc::clone(destination),
+        namespace: run.namespace().to_owned(),
+        fetcher: Arc::clone(&run.fetcher),
+        spool,
+        limits: run.options.limits,
+        activity,
+        attempts: run.options.attempts,
+        name: run.name.clone(),
+    });
+    let options = mirror_worker::Options {
+        slots: run.options.workers,
+        grace: run.options.grace,
+    };
+    let mut working = std::pin::pin!(worker.run(options, run.shutdown.clone()));
+    let worked = tokio::select! {
+        () = &mut syncing => None,
+        worked = &mut working => Some(worked),
+        () = overdue(run) => return Ok(()),
+    };
+    match worked {
+        // The worker gives back what it has before the ledger closes.
+        None => {
+            run.queue.close().await;
+            tokio::select! {
+                worked = working => worked,
+                () = overdue(run) => Ok(()),
+            }
+        }
+        Some(Err(error)) => {
+            // What was done until now is still told.
+            run.shutdown.request();
+            tokio::select! {
+                () = syncing => {}
+                () = overdue(run) => {}
+            }
+            Err(error)
+        }
+        Some(Ok(())) => {
+            tokio::select! {
+                () = syncing => {}
+                () = overdue(run) => {}
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn overdue(run: &Run) {
+    run.shutdown.requested().await;
+    tokio::time::sleep(run.options.grace + Duration::from_secs(2)).await;
+}

@@ -1,0 +1,93 @@
+//! What a run is put together from.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use mirror_channel::channel::Channel;
+use mirror_channel::selection::Selection;
+use mirror_ledger::{Ledger, RedbLedger};
+use mirror_oci::Destination;
+use mirror_oci::folder::Folder;
+use mirror_oci::registry::{Address, Credentials, Registry};
+use mirror_runtime::host_budget::Rates;
+use mirror_runtime::{HostBudget, MemoryHostBudget};
+
+use crate::options::Options;
+
+/// What this run does, for whoever finds its ledger locked.
+pub(crate) fn command(channel: &Channel, options: &Options) -> String {
+    let registry = options
+        .registry
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    format!("conda-oci mirror of {} to {registry}", channel.display())
+}
+
+/// The ledger at `path`, held for `name`. A dry run does without one that cannot be read.
+pub(crate) async fn open_ledger(
+    path: &Path,
+    name: &str,
+    dry_run: bool,
+) -> anyhow::Result<Arc<dyn Ledger>> {
+    let (path, name) = (path.to_owned(), name.to_owned());
+    let open = move || match RedbLedger::open(&path, &name) {
+        // The copy of a ledger that a run is writing to may be torn; the original is not touched.
+        Err(error) if dry_run => {
+            tracing::warn!(%error, "planning without the ledger: it is in use or damaged");
+            std::fs::remove_file(&path)?;
+            Ok(RedbLedger::open(&path, &name)?)
+        }
+        opened => anyhow::Ok(opened?),
+    };
+    Ok(Arc::new(tokio::task::spawn_blocking(open).await??))
+}
+
+/// The request budgets of the hosts.
+pub(crate) fn budget(options: &Options) -> Arc<dyn HostBudget> {
+    let mut rates = HashMap::new();
+    if let Some(Address::Registry(registry)) = &options.registry {
+        rates.insert(
+            registry.host(),
+            Rates {
+                writes: options.write_rate(),
+                reads: None,
+            },
+        );
+    }
+    Arc::new(MemoryHostBudget::new(rates))
+}
+
+/// Where the mirror goes; nowhere in a dry run that names no registry, or a folder that is not there yet.
+pub(crate) fn destination(
+    options: &Options,
+    credentials: Option<Credentials>,
+    budget: &Arc<dyn HostBudget>,
+) -> anyhow::Result<Option<Destination>> {
+    Ok(match &options.registry {
+        None => None,
+        Some(Address::Registry(address)) => {
+            let registry = Registry::new(address, credentials, Arc::clone(budget))
+                .context("set up the registry client")?;
+            Some(Destination::Registry(Box::new(registry)))
+        }
+        // A dry run neither makes the folder nor tries whether it can be written.
+        Some(Address::Folder(folder)) if options.dry_run && !folder.exists() => None,
+        Some(Address::Folder(folder)) if options.dry_run => {
+            Some(Destination::Folder(Folder::open_source(folder)?))
+        }
+        Some(Address::Folder(folder)) => Some(Destination::Folder(Folder::open(folder)?)),
+    })
+}
+
+/// Of everything that decides what a complete run leaves behind.
+pub(crate) fn fingerprint(
+    selection: &Selection,
+    channel: &Channel,
+    allow_unverified: bool,
+) -> String {
+    let (channel, selection) = (channel.display(), selection.fingerprint());
+    format!("2 {channel} {selection} {allow_unverified}")
+}
