@@ -204,3 +204,31 @@ async fn a_yanked_file_counts_whatever_the_run_selects_or_excludes() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_file_in_the_index_is_not_outside_it_because_an_older_record_of_it_is_not_selected() {
+    // What a repodata patch does: the listing of archived files keeps the licence that the package was built with.
+    let patched = |dir: PathBuf| {
+        let channel = ChannelBuilder::new(dir)
+            .subdir("noarch")
+            .package(PackageSpec::new("plain", "1.0", "0"))
+            .with_from_packages()
+            .build()?;
+        let folder = channel.dir.join("linux-64");
+        let path = folder.join("repodata_from_packages.json");
+        let text = std::fs::read_to_string(&path)?;
+        let older = text.replace("BSD-3-Clause", "BSD 3-Clause");
+        anyhow::ensure!(older != text);
+        std::fs::write(&path, older)?;
+        let _ = std::fs::remove_file(folder.join("repodata_from_packages.json.zst"));
+        Ok(channel)
+    };
+    let stage = Stage::registry(patched).await;
+    for pattern in ["*[license=BSD-3-Clause]", "plain[license=BSD-3-Clause]"] {
+        let (run, report) = reported(&stage, stage.run().args(["--package", pattern]));
+        let finished = run.run().await;
+        finished.assert_code(0);
+        assert_counted(&finished, &report.read(), 0);
+    }
+    assert_eq!(indexed(&stage), files(&[&file("plain")]));
+}
