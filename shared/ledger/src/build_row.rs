@@ -110,6 +110,14 @@ pub(crate) fn claim(
     (granted, Some(row))
 }
 
+/// Whether a renewal would gain so little that nothing need be written: the claim is the actor's, and three quarters of
+/// `term` are left of it. A worker renews regularly after a third of it.
+pub(crate) fn is_fresh(row: &BuildRow, actor: Actor<'_>, term: Term) -> bool {
+    let enough = term.now_ms.saturating_add(term.ttl_ms / 4 * 3);
+    let held = row.holder.as_ref();
+    row.is_held_by(actor) && held.is_some_and(|holder| holder.expires_ms >= enough)
+}
+
 /// The row to store if the claim lives on.
 pub(crate) fn renew(row: Option<BuildRow>, actor: Actor<'_>, term: Term) -> Option<BuildRow> {
     let Some(mut row) = row else {

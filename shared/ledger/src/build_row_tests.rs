@@ -46,6 +46,19 @@ fn a_claim_is_dead_at_the_moment_it_expires() {
 }
 
 #[test]
+fn a_renewal_is_spared_only_where_the_claim_is_ones_own_and_young() {
+    let (_, _, row) = granted(None, actor(1, "a"), at(0));
+    assert!(is_fresh(&row, actor(1, "a"), at(0)) && is_fresh(&row, actor(1, "a"), at(25)));
+    assert!(!is_fresh(&row, actor(1, "a"), at(26)));
+    assert!(!is_fresh(&row, actor(1, "b"), at(0)));
+    assert!(!is_fresh(&row, actor(2, "a"), at(0)));
+    let Change::Store(released) = release(Some(row), actor(1, "a"), true) else {
+        panic!("the attempt is forgotten");
+    };
+    assert!(!is_fresh(&released, actor(1, "a"), at(0)));
+}
+
+#[test]
 fn an_orderly_release_leaves_no_mark_and_uncounted_leaves_nothing() {
     let (_, _, row) = granted(None, actor(1, "a"), at(0));
     assert_eq!(

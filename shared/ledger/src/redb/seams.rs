@@ -11,7 +11,8 @@ use mirror_runtime::clock;
 use super::RedbLedger;
 use super::fault::Fault;
 use super::tables::{BUILDS, OUTCOMES, STATES, from_json, read_outcome, to_json};
-use crate::build_row::{Actor, BuildRow};
+use super::transitions::from_now;
+use crate::build_row::{self, Actor, BuildRow};
 use crate::error::LedgerError;
 use crate::ledger::{Claim, Claims, Lease, LeaseGrant, Outcomes, Settled, Settlement};
 use crate::outcome::{FileOutcome, Recorded};
@@ -37,6 +38,19 @@ impl RedbLedger {
             Err(ended) => Err(Fault::storage(ended)),
         };
         answer.map_err(|fault| self.store.read_error(what, &fault))
+    }
+}
+
+impl RedbLedger {
+    async fn build(&self, subdir: &str, stem: &str) -> Result<Option<BuildRow>, LedgerError> {
+        let (subdir, stem) = (subdir.to_owned(), stem.to_owned());
+        self.read("claim", move |transaction| {
+            let builds = transaction.open_table(BUILDS)?;
+            let row = builds.get((subdir.as_str(), stem.as_str()))?;
+            row.map(|row| from_json("build", &stem, row.value()))
+                .transpose()
+        })
+        .await
     }
 }
 
@@ -145,6 +159,15 @@ impl Claims for RedbLedger {
         ttl: Duration,
     ) -> Result<bool, LedgerError> {
         let [subdir, stem, worker] = [subdir, stem, worker].map(str::to_owned);
+        let row = self.build(&subdir, &stem).await?;
+        let actor = Actor {
+            plan,
+            worker: &worker,
+        };
+        // Each worker asks right before its manifest, mostly soon after the claim: that costs no sync of the disk.
+        if row.is_some_and(|row| build_row::is_fresh(&row, actor, from_now(ms(ttl)))) {
+            return Ok(true);
+        }
         self.writer
             .write("renew claim", move |tables| {
                 let worker = worker.as_str();

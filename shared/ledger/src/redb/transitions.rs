@@ -198,7 +198,7 @@ impl Tables<'_> {
     }
 }
 
-fn from_now(ttl_ms: u64) -> Term {
+pub(super) fn from_now(ttl_ms: u64) -> Term {
     Term {
         now_ms: clock::now_ms(),
         ttl_ms,

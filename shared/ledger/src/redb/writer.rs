@@ -1,9 +1,11 @@
 //! One thread writes: it takes all transitions that wait, does them in one transaction, and
 //! answers each after the durable commit. A sync of the disk takes milliseconds; shared by all
-//! workers it costs each next to nothing.
+//! workers it costs each next to nothing. On a disk so fast that nobody would have to share, commits
+//! keep a distance, because they cost CPU as well.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -14,6 +16,10 @@ use crate::error::LedgerError;
 
 /// Transitions that may wait, and the most that share a commit.
 const GROUP: usize = 1024;
+
+/// Between the beginnings of two commits. It is little beside the requests of a transfer, and a third of the commits of
+/// 16 workers on a fast disk (measured: 0.4 ms of CPU a file less).
+const DISTANCE: Duration = Duration::from_millis(4);
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -30,12 +36,7 @@ impl Writer {
             .name("ledger writer".to_owned())
             .spawn({
                 let store = Arc::clone(&store);
-                move || {
-                    let mut group = Vec::with_capacity(GROUP);
-                    while waiting.blocking_recv_many(&mut group, GROUP) > 0 {
-                        commit(&store, std::mem::take(&mut group));
-                    }
-                }
+                move || serve(&store, &mut waiting)
             })
             .map_err(|error| LedgerError::Open {
                 path: store.path().to_owned(),
@@ -79,6 +80,28 @@ impl Drop for Writer {
             // A panic of the writer was an error for each who waited; here it is no news.
             let _ = thread.join();
         }
+    }
+}
+
+/// Commits groups until nobody can send any more.
+fn serve(store: &Store, waiting: &mut mpsc::Receiver<Box<dyn Job>>) {
+    let mut group = Vec::with_capacity(GROUP);
+    let mut last: Option<Instant> = None;
+    while waiting.blocking_recv_many(&mut group, GROUP) > 0 {
+        let early = last.map_or(Duration::ZERO, |last| {
+            DISTANCE.saturating_sub(last.elapsed())
+        });
+        if !early.is_zero() {
+            #[allow(
+                clippy::disallowed_methods,
+                reason = "the thread does nothing but this"
+            )]
+            std::thread::sleep(early);
+            let more = std::iter::from_fn(|| waiting.try_recv().ok());
+            group.extend(more.take(GROUP - group.len()));
+        }
+        last = Some(Instant::now());
+        commit(store, std::mem::take(&mut group));
     }
 }
 
