@@ -61,7 +61,7 @@ pub(crate) async fn listed(index: &Path) -> anyhow::Result<HashSet<u64>> {
         listed.extend(
             batch?
                 .into_iter()
-                .filter_map(|row| Some(hash_of(row.record.ok()?.0.file.as_str()))),
+                .filter_map(|row| Some(hash_of(&row.record.ok()?.0.file))),
         );
     }
     Ok(listed)
@@ -73,7 +73,7 @@ async fn sample(index: &Path) -> anyhow::Result<Vec<Record>> {
     let mut rows = Rows::of(index, Limits::default(), |_, _| ())?;
     while let Some(batch) = rows.next().await {
         for (record, ()) in batch?.into_iter().filter_map(|row| row.record.ok()) {
-            lowest.push((hash_of(record.file.as_str()), record));
+            lowest.push((hash_of(&record.file), record));
         }
         lowest.sort_by_key(|(hash, _)| *hash);
         lowest.truncate(SAMPLE);

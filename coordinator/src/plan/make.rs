@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use mirror_channel::name::{ArchiveType, FileName};
 use mirror_channel::repodata::Limits;
 use mirror_channel::selection::Selection;
 use mirror_ledger::Outcomes;
@@ -58,6 +59,7 @@ pub(crate) async fn make(
         report,
         refs: Vec::new(),
         names: HashMap::new(),
+        last: Default::default(),
         totals: Totals::default(),
         base_url: None,
         removed: Vec::new(),
@@ -76,7 +78,7 @@ pub(crate) async fn make(
         names,
         base_url,
         removed,
-        named,
+        mut named,
         known,
         ..
     } = maker;
@@ -91,7 +93,7 @@ pub(crate) async fn make(
         ledger,
         report,
     };
-    totals.outside += outside.removed(&removed, &named).await?;
+    totals.outside += outside.removed(&removed, &mut named).await?;
     let open = |path: &Path| {
         File::open(path).with_context(|| format!("open the index at {}", path.display()))
     };
@@ -148,9 +150,19 @@ fn sum(grouped: &Grouped, totals: &mut Totals, names: HashMap<Box<str>, u32>) ->
         .collect()
 }
 
-/// A hash of a name that is the same within one process.
-pub(super) fn hash_of(text: &str) -> u64 {
+/// A hash of the file's build that is the same within one process.
+pub(super) fn stem_hash(file: &FileName) -> u64 {
     let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
+    file.stem().hash(&mut hasher);
     hasher.finish()
+}
+
+/// A hash of the file's name that is the same within one process.
+pub(super) fn hash_of(file: &FileName) -> u64 {
+    hash_in(stem_hash(file), file.archive())
+}
+
+/// [`hash_of`] the file of this format in a build with this [`stem_hash`].
+pub(super) fn hash_in(stem: u64, archive: ArchiveType) -> u64 {
+    stem ^ u64::from(archive == ArchiveType::Conda)
 }

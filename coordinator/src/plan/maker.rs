@@ -11,7 +11,8 @@ use mirror_runtime::clock;
 
 use super::Totals;
 use super::classify::{Facts, fate};
-use super::make::{Inputs, hash_of};
+use super::judged::Judged;
+use super::make::{Inputs, hash_in};
 use super::outside::{Named, Outside};
 use super::refs::{Fate, FileRef, Listing, Place};
 use super::rows::{Row, Rows};
@@ -26,12 +27,14 @@ pub(super) struct Maker<'a> {
     pub refs: Vec<FileRef>,
     /// The package names of the plan, numbered.
     pub names: HashMap<Box<str>, u32>,
+    /// The one asked for last: the records of a name stand together in most indexes.
+    pub last: (Box<str>, u32),
     pub totals: Totals,
     pub base_url: Option<String>,
     /// What the index names as removed, as JSON.
     pub removed: Vec<u8>,
     pub named: Named,
-    /// Hashes ([`hash_of`]) of file names that were counted as left out, because a channel may list a file twice.
+    /// Hashes ([`hash_of`](super::make::hash_of)) of file names that were counted as left out, because a channel may list a file twice.
     pub left_out: HashSet<u64>,
     /// See [`super::Plan`].
     pub known: HashMap<u64, [u8; 32]>,
@@ -42,29 +45,34 @@ impl Maker<'_> {
     /// Reads one listing.
     pub(super) async fn read(&mut self, index: &Path, listing: Listing) -> anyhow::Result<()> {
         let (selection, newest) = (Arc::clone(self.inputs.selection), self.newest.clone());
-        let judge =
-            move |record: &Record, json: &[u8]| selection.judge(record, json, newest.as_deref());
+        let layout = self.inputs.layout.clone();
+        let judge = move |record: &Record, json: &[u8]| {
+            Judged::of(record, json, &selection, newest.as_deref(), &layout)
+        };
+        if listing == Listing::Archive {
+            self.named.sort();
+        }
         let mut rows = match listing {
             Listing::Current => Rows::with_removed(index, self.inputs.limits, judge)?,
             Listing::Archive => Rows::of(index, self.inputs.limits, judge)?,
         };
         while let Some(batch) = rows.next().await {
             let batch = batch?;
-            let (mut candidates, mut names) = (Vec::new(), Vec::new());
             self.outside(&batch, listing).await?;
-            for row in batch {
-                if let Some((record, stands)) = self.candidate(row, listing)? {
+            let (mut candidates, mut names) = (Vec::new(), Vec::with_capacity(batch.len()));
+            for row in &batch {
+                if let Some((record, stands)) = self.candidate(row, listing) {
                     names.push(record.file.as_str().to_owned());
                     candidates.push((record, stands));
                 }
             }
             let recorded = self.ledger.get_many(self.inputs.subdir, &names).await?;
-            for ((record, place), recorded) in candidates.iter().zip(&recorded) {
-                self.add(record, *place, listing, recorded.as_ref());
+            let now_ms = clock::now_ms();
+            for ((record, stands), recorded) in candidates.iter().zip(&recorded) {
+                self.add(record, *stands, now_ms, recorded.as_ref());
             }
             mirror_runtime::fail_point::hit("while-planning").await;
         }
-        self.named.complete();
         if listing == Listing::Current {
             self.base_url = rows.base_url().map(str::to_owned);
             self.removed = rows.take_removed();
@@ -73,30 +81,31 @@ impl Maker<'_> {
     }
 
     /// Counts and reports what is held of the excluded, and of the yanked that are not selected.
-    async fn outside(&mut self, batch: &[Row<Choice>], listing: Listing) -> anyhow::Result<()> {
+    async fn outside(&mut self, batch: &[Row<Judged>], listing: Listing) -> anyhow::Result<()> {
         let (mut excluded, mut yanked) = (Vec::new(), Vec::new());
         for row in batch {
-            let Ok((record, choice)) = &row.record else {
+            let Ok((record, judged)) = &row.record else {
                 continue;
             };
+            let hash = judged.hash(record);
             let is_yanked = match listing {
                 Listing::Current => {
-                    self.named.current(&record.file);
+                    self.named.current(hash);
                     false
                 }
-                Listing::Archive => self.named.archived(&record.file),
+                Listing::Archive => self.named.archived(hash),
             };
-            let list = match (listing, choice) {
+            let list = match (listing, judged.choice) {
                 (_, Choice::Selected) => continue,
                 (Listing::Current, Choice::Excluded) => {
                     self.number(record.file.name());
                     &mut excluded
                 }
                 // What a foreign index lists is in the plan.
-                (Listing::Archive, _) if is_yanked && !self.is_listed(record) => &mut yanked,
+                (Listing::Archive, _) if is_yanked && !self.is_listed(hash) => &mut yanked,
                 _ => continue,
             };
-            if self.left_out.insert(hash_of(record.file.as_str())) {
+            if self.left_out.insert(hash) {
                 list.push(record);
             }
         }
@@ -112,35 +121,32 @@ impl Maker<'_> {
     }
 
     /// A record that concerns this run and has a place in the layout.
-    fn candidate(
+    fn candidate<'r>(
         &mut self,
-        row: Row<Choice>,
+        row: &'r Row<Judged>,
         listing: Listing,
-    ) -> anyhow::Result<Option<(Record, Stands)>> {
-        let Row {
-            offset,
-            section,
-            record,
-            ..
-        } = row;
-        let (record, choice) = match record {
+    ) -> Option<(&'r Record, Stands)> {
+        let (record, judged) = match &row.record {
             Ok(judged) => judged,
             Err(error) => {
                 // What the archive listing cannot say well, the current one says or nobody needs.
                 if listing == Listing::Current {
-                    self.unusable(&error, section);
+                    self.unusable(error, row.section);
                 }
-                return Ok(None);
+                return None;
             }
         };
-        match choice {
+        let hash = judged.hash(record);
+        match judged.choice {
             Choice::Selected => {}
-            Choice::Unselected if self.is_listed(&record) => {}
-            Choice::Unselected | Choice::Excluded => return Ok(None),
+            Choice::Unselected if self.is_listed(hash) => {}
+            Choice::Unselected | Choice::Excluded => return None,
         }
-        if let Err(reason) = self.inputs.layout.package(&record.file) {
+        if !judged.has_place
+            && let Err(reason) = self.inputs.layout.package(&record.file)
+        {
             self.number(record.file.name());
-            let is_new = self.left_out.insert(hash_of(record.file.as_str()));
+            let is_new = self.left_out.insert(hash);
             if listing == Listing::Current && is_new {
                 self.totals.unrepresentable += 1;
                 self.report.add(&Entry::left_out(
@@ -150,29 +156,25 @@ impl Maker<'_> {
                     &reason.to_string(),
                 ));
             }
-            return Ok(None);
+            return None;
         }
         let stands = Stands {
-            offset,
-            v3: matches!(section, Section::V3(_)),
-            section,
-            selected: choice == Choice::Selected,
+            offset: row.offset,
+            listing,
+            section: row.section,
+            stem: judged.stem,
+            selected: judged.choice == Choice::Selected,
         };
-        Ok(Some((record, stands)))
+        Some((record, stands))
     }
 
-    pub(super) fn is_listed(&self, record: &Record) -> bool {
-        !self.inputs.listed.is_empty()
-            && self.inputs.listed.contains(&hash_of(record.file.as_str()))
+    /// Whether a foreign index lists the file with this hash.
+    pub(super) fn is_listed(&self, file: u64) -> bool {
+        !self.inputs.listed.is_empty() && self.inputs.listed.contains(&file)
     }
 
-    fn add(
-        &mut self,
-        record: &Record,
-        stands: Stands,
-        listing: Listing,
-        recorded: Option<&Recorded>,
-    ) {
+    fn add(&mut self, record: &Record, stands: Stands, now_ms: u64, recorded: Option<&Recorded>) {
+        let hash = hash_in(stands.stem, record.file.archive());
         let facts = Facts {
             recorded,
             floor: self.inputs.floor,
@@ -182,8 +184,8 @@ impl Maker<'_> {
                 size: record.size,
             },
             selected: stands.selected,
-            listed: self.is_listed(record),
-            now_ms: clock::now_ms(),
+            listed: self.is_listed(hash),
+            now_ms,
             retry_failed: self.inputs.retry_failed,
         };
         let Some(fate) = fate(&facts) else { return };
@@ -198,12 +200,12 @@ impl Maker<'_> {
             _ => None,
         };
         if let Some(sha256) = known {
-            self.known.insert(hash_of(record.file.as_str()), sha256);
+            self.known.insert(hash, sha256);
         }
         let is_told_apart = hashed || known.is_some();
         if fate == Fate::Transfer && !is_told_apart && !self.inputs.allow_unverified {
             // What is yanked besides is nobody's loss.
-            if listing == Listing::Current {
+            if stands.listing == Listing::Current {
                 let file = record.file.clone();
                 self.unusable(&Unusable::Unverifiable { file }, stands.section);
             }
@@ -226,24 +228,28 @@ impl Maker<'_> {
         }
         let name = self.number(record.file.name());
         let size = record.size.unwrap_or(0);
-        let stem = hash_of(record.file.stem());
         let place = Place {
             offset: stands.offset,
-            listing,
+            listing: stands.listing,
             archive: record.file.archive(),
-            v3: stands.v3,
+            v3: matches!(stands.section, Section::V3(_)),
             hashed,
         };
-        self.refs.push(FileRef::new(stem, name, size, place, fate));
+        self.refs
+            .push(FileRef::new(stands.stem, name, size, place, fate));
     }
 
     /// The number of a package name that the selection is about.
     pub(super) fn number(&mut self, name: &str) -> u32 {
-        if let Some(number) = self.names.get(name) {
-            return *number;
+        if *self.last.0 == *name {
+            return self.last.1;
         }
-        let number = u32::try_from(self.names.len()).expect("an index has fewer names");
-        self.names.insert(name.into(), number);
+        let number = self.names.get(name).copied().unwrap_or_else(|| {
+            let number = u32::try_from(self.names.len()).expect("an index has fewer names");
+            self.names.insert(name.into(), number);
+            number
+        });
+        self.last = (name.into(), number);
         number
     }
 }
@@ -252,7 +258,8 @@ impl Maker<'_> {
 #[derive(Clone, Copy)]
 struct Stands {
     offset: u64,
-    v3: bool,
+    listing: Listing,
     section: Section,
+    stem: u64,
     selected: bool,
 }

@@ -4,6 +4,7 @@
 
 mod adopt;
 mod classify;
+mod judged;
 mod make;
 mod maker;
 mod newest;

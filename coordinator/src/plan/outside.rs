@@ -1,7 +1,6 @@
 //! Files that the destination holds and upstream still names, but the index does not list: excluded by the user, or
 //! removed or archived by the channel. Nothing is done about them; an operator wants to know that they are there.
 
-use mirror_channel::name::FileName;
 use mirror_channel::repodata::{Record, removed};
 use mirror_ledger::{FileOutcome, Outcomes};
 
@@ -19,29 +18,28 @@ pub(super) struct Named {
 }
 
 impl Named {
-    /// Takes in a name of the current listing.
-    pub(super) fn current(&mut self, file: &FileName) {
-        self.current.push(hash_of(file.as_str()));
+    /// Takes in a name of the current listing, by its hash.
+    pub(super) fn current(&mut self, file: u64) {
+        self.current.push(file);
     }
 
-    /// Takes in a name of the listing of archived files, once the current one is complete. Whether only this one has it.
-    pub(super) fn archived(&mut self, file: &FileName) -> bool {
-        let hash = hash_of(file.as_str());
-        self.archived.push(hash);
-        self.current.binary_search(&hash).is_err()
+    /// Takes in a name of the listing of archived files. Whether only this one has it; the names must be
+    /// [sorted](Self::sort).
+    pub(super) fn archived(&mut self, file: u64) -> bool {
+        self.archived.push(file);
+        self.current.binary_search(&file).is_err()
     }
 
-    /// Ends a listing.
-    pub(super) fn complete(&mut self) {
+    /// What is in is found from now on.
+    pub(super) fn sort(&mut self) {
         self.current.sort_unstable();
         self.archived.sort_unstable();
     }
 
-    fn contains(&self, file: &FileName) -> bool {
-        let hash = hash_of(file.as_str());
+    fn contains(&self, file: u64) -> bool {
         [&self.current, &self.archived]
             .into_iter()
-            .any(|names| names.binary_search(&hash).is_ok())
+            .any(|names| names.binary_search(&file).is_ok())
     }
 }
 
@@ -67,10 +65,14 @@ impl Outside<'_> {
     }
 
     /// How many of the removed, a list in JSON, are held. Those that a listing names count there, selected or not.
-    pub(super) async fn removed(&self, json: &[u8], named: &Named) -> anyhow::Result<u64> {
+    pub(super) async fn removed(&self, json: &[u8], named: &mut Named) -> anyhow::Result<u64> {
         let mut count = 0;
-        let mut names = removed(json)
-            .filter(|file| !named.contains(file))
+        let mut files = removed(json).peekable();
+        if files.peek().is_some() {
+            named.sort();
+        }
+        let mut names = files
+            .filter(|file| !named.contains(hash_of(file)))
             .map(|file| file.as_str().to_owned());
         loop {
             let mut batch: Vec<String> = names.by_ref().take(BATCH).collect();

@@ -119,6 +119,11 @@ impl FileRef {
         }
     }
 
+    /// When its build's turn is: the current listing first, each in its order.
+    fn turn(self) -> u64 {
+        (self.packed & ARCHIVE_LISTING) << 63 | self.offset()
+    }
+
     /// Whether the file gives its build a reason to be queued.
     fn is_work(self) -> bool {
         matches!(self.fate(), Fate::Transfer | Fate::Check)
@@ -147,15 +152,18 @@ pub(crate) struct Grouped {
 pub(crate) fn group(mut refs: Vec<FileRef>) -> Grouped {
     // A file that is listed twice (in both listings, in `packages.conda` and `v3`, or under a repeated key) is one
     // file: the current listing's counts, of two there one with a hash, and of those the first.
-    refs.sort_unstable_by_key(|file| {
-        (
-            file.stem,
-            file.packed & CONDA,
-            file.packed & ARCHIVE_LISTING,
-            file.packed & UNHASHED,
-            file.offset(),
-        )
-    });
+    // Nearly all are alone in their build: the rest of the order is only for the others.
+    refs.sort_unstable_by_key(|file| file.stem);
+    for build in refs.chunk_by_mut(|a, b| a.stem == b.stem) {
+        build.sort_unstable_by_key(|file| {
+            (
+                file.packed & CONDA,
+                file.packed & ARCHIVE_LISTING,
+                file.packed & UNHASHED,
+                file.offset(),
+            )
+        });
+    }
     refs.dedup_by_key(|file| (file.stem, file.packed & CONDA));
     for build in refs.chunk_by_mut(|a, b| a.stem == b.stem) {
         // A resting failure whose build is queued anyway is tried along with it.
@@ -172,15 +180,21 @@ pub(crate) fn group(mut refs: Vec<FileRef>) -> Grouped {
         } else {
             &mut idle
         };
-        target.push(BuildRef { start, len });
+        target.push((build[0].turn(), BuildRef { start, len }));
         start += len;
     }
-    work.sort_unstable_by_key(|build| {
-        let first = refs[build.start as usize];
-        (first.packed & ARCHIVE_LISTING, first.offset())
-    });
-    work.shrink_to_fit();
-    Grouped { refs, work, idle }
+    work.sort_unstable_by_key(|(turn, _)| *turn);
+    let builds = |turns: Vec<(u64, BuildRef)>| {
+        let mut builds: Vec<BuildRef> = turns.into_iter().map(|(_, build)| build).collect();
+        // It may have come to be in the place of the larger list.
+        builds.shrink_to_fit();
+        builds
+    };
+    Grouped {
+        work: builds(work),
+        idle: builds(idle),
+        refs,
+    }
 }
 
 #[cfg(test)]

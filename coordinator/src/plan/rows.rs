@@ -1,21 +1,23 @@
-//! The records of an index as a stream of batches, read on a thread of their own.
+//! The records of an index as a stream of batches, read on two threads of their own: one finds the records, the other
+//! reads them.
 //!
 //! At most a few batches are in memory, however long the index is, and a hash of each key: of two records with one key
 //! the first counts and the other is unusable, or an index would be published that its readers disagree about.
 
-use std::collections::HashSet;
+mod cut;
+mod fresh;
+
 use std::fs::File;
-use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use mirror_channel::repodata::{
-    Entry, Event, Limits, NameSizes, Record, RepodataError, Scanner, Section,
-};
+use mirror_channel::repodata::{Entry, Limits, NameSizes, Record, RepodataError, Section};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::unusable::Unusable;
+use cut::{Cuts, Unread};
+use fresh::Fresh;
 
 /// Records that are looked up in the ledger together.
 const BATCH: usize = 2048;
@@ -33,9 +35,8 @@ pub(crate) struct Row<J> {
 }
 
 /// What an index says beside its records.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Found {
-    keeps_removed: bool,
     base_url: OnceLock<String>,
     /// The JSON of `removed`, where it is asked for.
     removed: OnceLock<Vec<u8>>,
@@ -45,7 +46,8 @@ struct Found {
 pub(crate) struct Rows<J> {
     batches: mpsc::Receiver<Result<Vec<Row<J>>, RepodataError>>,
     found: Arc<Found>,
-    reader: Option<JoinHandle<()>>,
+    /// Empty once they have ended.
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl<J: Send + 'static> Rows<J> {
@@ -75,14 +77,21 @@ impl<J: Send + 'static> Rows<J> {
     ) -> std::io::Result<Self> {
         let index = File::open(path)?;
         let (sender, batches) = mpsc::channel(AHEAD);
-        let found = Arc::new(Found {
-            keeps_removed,
-            base_url: OnceLock::new(),
-            removed: OnceLock::new(),
-        });
+        let found = Arc::new(Found::default());
         let finds = Arc::clone(&found);
+        let (cuts, cutter) = Cuts::of(index, limits, move |key, json| match key {
+            "info" => {
+                if let Some(base_url) = base_url_in(json) {
+                    let _ = finds.base_url.set(base_url);
+                }
+            }
+            "removed" if keeps_removed => {
+                let _ = finds.removed.set(json.to_vec());
+            }
+            _ => {}
+        });
         let reader = tokio::task::spawn_blocking(move || {
-            let end = read(&index, limits, &judge, &sender, &finds);
+            let end = read(&cuts, limits, &judge, &sender);
             if let Err(error) = end {
                 // Nobody listens any more: the run was stopped.
                 let _ = sender.blocking_send(Err(error));
@@ -91,7 +100,7 @@ impl<J: Send + 'static> Rows<J> {
         Ok(Self {
             batches,
             found,
-            reader: Some(reader),
+            threads: vec![cutter, reader],
         })
     }
 
@@ -112,85 +121,77 @@ impl<J: Send + 'static> Rows<J> {
     /// The next batch; `None` at the end of the index.
     pub(crate) async fn next(&mut self) -> Option<Result<Vec<Row<J>>, RepodataError>> {
         let batch = self.batches.recv().await;
-        if batch.is_none()
-            && let Some(reader) = self.reader.take()
-            && let Err(panic) = reader.await
-        {
-            // A reader that gave up must not pass for the end of the index.
-            std::panic::resume_unwind(panic.into_panic());
+        if batch.is_none() {
+            for thread in std::mem::take(&mut self.threads) {
+                if let Err(panic) = thread.await {
+                    // A thread that gave up must not pass for the end of the index.
+                    std::panic::resume_unwind(panic.into_panic());
+                }
+            }
         }
         batch
     }
 }
 
 fn read<J>(
-    index: &File,
+    cuts: &Cuts,
     limits: Limits,
     judge: &impl Fn(&Record, &[u8]) -> J,
     sender: &mpsc::Sender<Result<Vec<Row<J>>, RepodataError>>,
-    found: &Found,
 ) -> Result<(), RepodataError> {
-    let mut scanner = Scanner::new(index, limits);
     let mut batch = Vec::with_capacity(BATCH);
-    let (hasher, mut keys) = (RandomState::new(), HashSet::new());
-    let mut sizes = NameSizes::new(&limits);
-    while let Some(event) = scanner.next()? {
-        match event {
-            Event::Record(entry) => {
-                let record = Record::parse(entry.section, entry.key.text, entry.json);
-                // Of several usable ones the first counts; what cannot be used stands in nobody's way.
-                let fresh = record.is_err()
-                    || keys.insert(hasher.hash_one((entry.section, entry.key.text)));
-                batch.push(Row {
+    let (mut keys, mut sizes) = (Fresh::default(), NameSizes::new(&limits));
+    while let Some(cut) = cuts.next() {
+        let mut cut = cut?;
+        for entry in cut.entries() {
+            batch.push(match entry {
+                Ok(entry) => Row {
                     ordinal: entry.ordinal,
                     offset: entry.offset,
                     section: entry.section,
-                    record: match record {
-                        Ok(record) if fresh => match sizes.admit(&record, &entry) {
-                            Ok(()) => {
-                                let judged = judge(&record, entry.json);
-                                Ok((record, judged))
-                            }
-                            Err(error) => {
-                                let key = entry.key.text.to_owned();
-                                Err(Unusable::Limit { key, error })
-                            }
-                        },
-                        Ok(_) => Err(twice(&entry)),
-                        Err(error) => Err(error.into()),
-                    },
-                });
-            }
-            Event::Unusable {
-                ordinal,
-                section,
-                key,
-                error,
-            } => batch.push(Row {
-                ordinal,
-                offset: 0,
-                section,
-                record: Err(Unusable::Limit { key, error }),
-            }),
-            Event::Value { key, json, .. } if key.text == "info" => {
-                if let Some(base_url) = base_url_in(json) {
-                    let _ = found.base_url.set(base_url);
+                    record: usable(&entry, &mut keys, &mut sizes).map(|record| {
+                        let judged = judge(&record, entry.json);
+                        (record, judged)
+                    }),
+                },
+                Err(Unread {
+                    ordinal,
+                    section,
+                    key,
+                    error,
+                }) => Row {
+                    ordinal,
+                    offset: 0,
+                    section,
+                    record: Err(Unusable::Limit { key, error }),
+                },
+            });
+            if batch.len() == BATCH {
+                let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
+                if sender.blocking_send(Ok(full)).is_err() {
+                    return Ok(());
                 }
             }
-            Event::Value { key, json, .. } if found.keeps_removed && key.text == "removed" => {
-                let _ = found.removed.set(json.to_vec());
-            }
-            _ => {}
         }
-        if batch.len() == BATCH {
-            let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-            if sender.blocking_send(Ok(full)).is_err() {
-                return Ok(());
-            }
-        }
+        cuts.take_back(cut);
     }
     let _ = sender.blocking_send(Ok(batch));
     Ok(())
+}
+
+fn usable(entry: &Entry<'_>, keys: &mut Fresh, sizes: &mut NameSizes) -> Result<Record, Unusable> {
+    let record = Record::parse(entry.section, entry.key.text, entry.json)?;
+    // Of several usable ones the first counts; what cannot be used stands in nobody's way.
+    if !keys.add(entry.section, entry.key.text) {
+        return Err(twice(entry));
+    }
+    sizes
+        .admit(&record, entry)
+        .map_err(|error| Unusable::Limit {
+            key: entry.key.text.to_owned(),
+            error,
+        })?;
+    Ok(record)
 }
 
 fn twice(entry: &Entry<'_>) -> Unusable {

@@ -136,7 +136,7 @@ impl Plan {
             sha256: record.sha256,
             md5: record.md5,
             size: record.size,
-            known_sha256: self.known.get(&hash_of(record.file.as_str())).copied(),
+            known_sha256: self.known.get(&hash_of(&record.file)).copied(),
         }
     }
 }

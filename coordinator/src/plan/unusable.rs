@@ -4,6 +4,7 @@ use mirror_channel::name::{FileName, NameError};
 use mirror_channel::repodata::{Record, RecordError, RepodataError, Section};
 use mirror_channel::selection::Choice;
 
+use super::make::hash_of;
 use super::maker::Maker;
 use crate::report::{Entry, Verdict};
 
@@ -73,7 +74,8 @@ impl Maker<'_> {
         if choice == Choice::Selected {
             self.number(record.file.name());
         }
-        choice == Choice::Selected || (choice == Choice::Unselected && self.is_listed(&record))
+        choice == Choice::Selected
+            || (choice == Choice::Unselected && self.is_listed(hash_of(&record.file)))
     }
 
     /// Counts and reports a record that cannot be used, if it was asked for.

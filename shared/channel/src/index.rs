@@ -1,4 +1,4 @@
-//! All the files of a publication, made from upstream's index in one go.
+//! All the files of a publication, made from upstream's index: the plain index first, then all others from that.
 //!
 //! Blocking; call it from a blocking task. Each file is hashed while it is written. The same input gives the same bytes.
 
@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use rattler_digest::{HashingWriter, Sha256};
 
@@ -82,55 +83,58 @@ pub enum IndexError {
     },
 }
 
-/// Writes the index of `subdir` with the records that `keep` wants into the folder `dir`: plain, compressed (zstd level
-/// [`zst::LEVEL`]) and as shards, of which only those not in `known_shards` are written. `upstream` is read from its
-/// beginning; files of the same names in `dir` are replaced.
+/// The plain index, from which all else is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlainIndex {
+    /// `repodata.json`.
+    pub json: Artifact,
+    /// What was kept and left out.
+    pub rewritten: Rewritten,
+}
+
+/// Writes the plain index with the records that `keep` wants into the folder `dir`. `upstream` is read from its
+/// beginning; a file of the same name in `dir` is replaced.
+///
+/// # Errors
+/// See [`IndexError`]. The file may then be there in part.
+pub fn filter(
+    mut upstream: File,
+    keep: &dyn Fn(u64) -> Keep,
+    dir: &Path,
+    limits: Limits,
+) -> Result<PlainIndex, IndexError> {
+    upstream
+        .rewind()
+        .map_err(|error| RepodataError::Read { offset: 0, error })?;
+    let mut out = Output::create(dir, JSON)?;
+    let rewritten = rewrite(&mut upstream, &mut out.writer, limits, keep)?;
+    let json = out.finish()?;
+    Ok(PlainIndex { json, rewritten })
+}
+
+/// Makes the other files of a publication of `subdir` from its plain index, in `dir`: compressed (zstd level
+/// [`zst::LEVEL`]) and as shards, of which only those not in `known_shards` are written. The same plain index gives the
+/// same bytes, on however many cores. Files of the same names in `dir` are replaced.
 ///
 /// # Errors
 /// See [`IndexError`]. Files may then be there in part.
-pub fn build(
-    mut upstream: File,
-    keep: &dyn Fn(u64) -> Keep,
+pub fn complete(
+    plain: PlainIndex,
     subdir: &str,
     known_shards: &HashSet<[u8; 32]>,
     dir: &Path,
     limits: Limits,
 ) -> Result<IndexFiles, IndexError> {
-    upstream
-        .rewind()
-        .map_err(|error| RepodataError::Read { offset: 0, error })?;
-    let mut json_out = Output::create(dir, JSON)?;
-    let rewritten = rewrite(&mut upstream, &mut json_out.writer, limits, keep)?;
-    let json = json_out.finish()?;
-
-    let reading = |error| IndexError::Io {
-        what: "read back",
-        path: json.path.clone(),
-        error,
-    };
-    let mut written = File::open(&json.path).map_err(reading)?;
-    let mut zst_out = Output::create(dir, ZST)?;
-    zst::compress(&mut written, json.size, &mut zst_out.writer).map_err(|error| {
-        IndexError::Io {
-            what: "compress the index into",
-            path: zst_out.path.clone(),
-            error,
-        }
-    })?;
-    let zst = zst_out.finish()?;
-
-    let mut pack_out = Output::create(dir, SHARD_PACK)?;
-    let shards = shards::build(&written, subdir, known_shards, &mut pack_out.writer, limits)?;
-    let pack = pack_out.finish()?;
-    let mut index_out = Output::create(dir, SHARD_INDEX)?;
-    index_out.write(&shards.index)?;
-    let shard_index = index_out.finish()?;
-
-    let shards = ShardPack {
-        pack,
-        new: shards.new,
-        total: shards.total,
-    };
+    let PlainIndex { json, rewritten } = plain;
+    let (zst, sharded) = thread::scope(|scope| {
+        let zst = scope.spawn(|| compressed(&json, dir));
+        let sharded = sharded(&json, subdir, known_shards, dir, limits);
+        let zst = zst
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (zst, sharded)
+    });
+    let (zst, (shard_index, shards)) = (zst?, sharded?);
     Ok(IndexFiles {
         json,
         zst,
@@ -138,6 +142,47 @@ pub fn build(
         shards,
         records: rewritten.records,
         rewritten,
+    })
+}
+
+fn compressed(json: &Artifact, dir: &Path) -> Result<Artifact, IndexError> {
+    let mut written = read_back(json)?;
+    let mut out = Output::create(dir, ZST)?;
+    zst::compress(&mut written, json.size, &mut out.writer).map_err(|error| IndexError::Io {
+        what: "compress the index into",
+        path: out.path.clone(),
+        error,
+    })?;
+    out.finish()
+}
+
+/// The shard index and the shards.
+fn sharded(
+    json: &Artifact,
+    subdir: &str,
+    known: &HashSet<[u8; 32]>,
+    dir: &Path,
+    limits: Limits,
+) -> Result<(Artifact, ShardPack), IndexError> {
+    let written = read_back(json)?;
+    let mut pack_out = Output::create(dir, SHARD_PACK)?;
+    let shards = shards::build(&written, subdir, known, &mut pack_out.writer, limits)?;
+    let pack = pack_out.finish()?;
+    let mut index_out = Output::create(dir, SHARD_INDEX)?;
+    index_out.write(&shards.index)?;
+    let shards = ShardPack {
+        pack,
+        new: shards.new,
+        total: shards.total,
+    };
+    Ok((index_out.finish()?, shards))
+}
+
+fn read_back(json: &Artifact) -> Result<File, IndexError> {
+    File::open(&json.path).map_err(|error| IndexError::Io {
+        what: "read back",
+        path: json.path.clone(),
+        error,
     })
 }
 

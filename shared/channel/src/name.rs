@@ -181,6 +181,10 @@ fn check_characters(text: &str) -> Result<(), NameError> {
             len: text.len(),
         });
     }
+    let is_allowed = |b: u8| b.is_ascii_graphic() && !matches!(b, b'/' | b'\\');
+    if text.bytes().all(is_allowed) {
+        return Ok(());
+    }
     match text
         .chars()
         .find(|c| !c.is_ascii_graphic() || matches!(c, '/' | '\\'))

@@ -20,6 +20,7 @@ mod rewrite;
 mod scan;
 mod section;
 mod survey;
+mod swar;
 mod window;
 
 pub use access::{Located, read_at};

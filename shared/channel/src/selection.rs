@@ -20,6 +20,7 @@ mod undistributable;
 mod unmatched;
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
@@ -105,8 +106,8 @@ impl Selection {
     /// What becomes of `record`, whose JSON is `json`. Without `newest` the versions of a name are not ranked.
     #[must_use]
     pub fn judge(&self, record: &Record, json: &[u8], newest: Option<&Newest>) -> Choice {
-        let subject = Subject::new(record, json);
-        if self.excluded.contain(&subject) {
+        let subject = LazyCell::new(|| Subject::new(record, json));
+        if !self.excluded.is_empty() && self.excluded.contain(&subject) {
             return Choice::Excluded;
         }
         let selected = self
@@ -131,7 +132,7 @@ impl Selection {
     /// Whether the file must leave the index even if the registry holds it.
     #[must_use]
     pub fn excludes(&self, record: &Record, json: &[u8]) -> bool {
-        self.excluded.contain(&Subject::new(record, json))
+        !self.excluded.is_empty() && self.excluded.contain(&Subject::new(record, json))
     }
 
     /// What has to see the whole index first, if only the newest versions are wanted.

@@ -4,6 +4,8 @@
 //! maps are sorted, no clock is asked, and zstd frames state their content's size.
 
 mod build;
+mod content;
+mod frames;
 mod group;
 mod index;
 mod read;

@@ -11,6 +11,19 @@ use super::*;
 use crate::repodata::testing::{any_document, record, sample, text, tight};
 use crate::repodata::{Event, NameSizes, Record, Scanner, empty};
 
+/// Plain index and all the rest.
+fn build(
+    upstream: File,
+    keep: &dyn Fn(u64) -> Keep,
+    subdir: &str,
+    known_shards: &HashSet<[u8; 32]>,
+    dir: &Path,
+    limits: Limits,
+) -> Result<IndexFiles, IndexError> {
+    let plain = filter(upstream, keep, dir, limits)?;
+    complete(plain, subdir, known_shards, dir, limits)
+}
+
 fn upstream(json: &[u8]) -> File {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(json).unwrap();

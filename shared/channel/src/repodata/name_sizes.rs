@@ -1,7 +1,7 @@
 //! How much JSON each package name has, counted while an index is read: a shard holds all records of its name.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::hash::{BuildHasher as _, RandomState};
 
 use super::rewrite::MAX_ADDED;
 use super::{Entry, Limits, Record, RepodataError};
@@ -16,15 +16,19 @@ pub struct NameSizes {
     limit: u64,
     hasher: RandomState,
     sizes: HashMap<u64, u64>,
+    /// The name counted last, in lower case, and its hash: the records of a name stand together in most indexes.
+    last: (String, u64),
 }
 
 impl NameSizes {
     /// Nothing counted yet; [`Limits::max_shard_bytes`] for each name.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
+        let hasher = RandomState::new();
         Self {
             limit: limits.max_shard_bytes,
-            hasher: RandomState::new(),
+            last: (String::new(), hasher.hash_one("")),
+            hasher,
             sizes: HashMap::new(),
         }
     }
@@ -36,7 +40,8 @@ impl NameSizes {
     pub fn admit(&mut self, record: &Record, entry: &Entry<'_>) -> Result<(), RepodataError> {
         // As it is published: key, colon, value.
         let bytes = entry.key.raw.len() + 1 + entry.json.len() + MAX_ADDED;
-        let size = self.sizes.entry(self.hash(record.file.name())).or_default();
+        let hash = self.hash(record.file.name());
+        let size = self.sizes.entry(hash).or_default();
         let sum = size.saturating_add(bytes as u64);
         if sum > self.limit {
             return Err(RepodataError::NameTooLarge {
@@ -52,11 +57,13 @@ impl NameSizes {
 
 impl NameSizes {
     /// The hash of the name in lower case.
-    fn hash(&self, name: &str) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        for byte in name.bytes() {
-            hasher.write_u8(byte.to_ascii_lowercase());
+    fn hash(&mut self, name: &str) -> u64 {
+        let (last, hash) = &mut self.last;
+        if !last.eq_ignore_ascii_case(name) {
+            name.clone_into(last);
+            last.make_ascii_lowercase();
+            *hash = self.hasher.hash_one(last.as_str());
         }
-        hasher.finish()
+        *hash
     }
 }

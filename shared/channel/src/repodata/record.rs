@@ -1,11 +1,13 @@
 //! The few facts of a record that decide whether and how its file is mirrored.
 
+mod digest;
 mod fields;
+mod plain;
 
 use crate::name::{FileName, NameError};
 
 use super::Section;
-use fields::Fields;
+use digest::digest;
 
 /// The most characters of untrusted text that an error repeats.
 const SHOWN: usize = 100;
@@ -120,7 +122,7 @@ impl Record {
         let Ok(text) = std::str::from_utf8(json) else {
             return Err(RecordError::Encoding { file });
         };
-        let fields: Fields<'_> = match serde_json::from_str(text) {
+        let fields = match plain::fields(text).map_or_else(|| serde_json::from_str(text), Ok) {
             Ok(fields) => fields,
             Err(error) => {
                 let reason = shortened(&error.to_string());
@@ -185,10 +187,9 @@ fn hash<const N: usize>(
     let Some(hex) = hex.filter(|hex| !hex.is_empty()) else {
         return Ok(None);
     };
-    let mut bytes = [0; N];
-    match hex::decode_to_slice(hex, &mut bytes) {
-        Ok(()) => Ok(Some(bytes)),
-        Err(_) => Err(RecordError::Hash {
+    match digest(hex.as_bytes()) {
+        Some(bytes) => Ok(Some(bytes)),
+        None => Err(RecordError::Hash {
             file: file.clone(),
             field,
             value: hex.chars().take(SHOWN).collect(),

@@ -2,9 +2,8 @@
 
 use std::io::Read;
 
-use memchr::memchr2;
-
 use super::RepodataError;
+use super::swar::quote_or_escape;
 
 /// A sliding buffer over an input. Positions in it are relative to `hold`, where the current item begins.
 pub(super) struct Window<R> {
@@ -199,13 +198,14 @@ impl<R: Read> Window<R> {
     }
 
     /// Passes the rest of a string whose opening quote has been passed.
+    #[inline]
     pub(super) fn pass_string(&mut self) -> Result<(), RepodataError> {
         let cut_off = |window: &Self| RepodataError::CutOff {
             offset: window.offset(),
             inside: "a string",
         };
         loop {
-            match memchr2(b'"', b'\\', self.rest()) {
+            match quote_or_escape(self.rest()) {
                 Some(at) => {
                     let quote = self.rest()[at] == b'"';
                     self.advance(at + 1);

@@ -68,6 +68,11 @@ impl Patterns {
         self.all
     }
 
+    /// Whether there is no pattern.
+    pub(super) fn is_empty(&self) -> bool {
+        self.meanings.is_empty()
+    }
+
     /// Whether one of the patterns matches the record.
     pub(super) fn contain(&self, subject: &Subject<'_>) -> bool {
         let name = subject.name();

@@ -17,6 +17,13 @@ pub(super) struct Place {
     pub(super) offset: u64,
 }
 
+impl Place {
+    /// Where the record ends.
+    pub(super) const fn end(&self) -> u64 {
+        self.offset + self.len as u64
+    }
+}
+
 /// The places of an index's records, and what its `info` has for the shard index.
 pub(super) struct Groups {
     /// The package names, in lower case, in the order they were met.

@@ -314,3 +314,36 @@ fn a_record_over_a_limit_is_an_error_and_not_missing_from_its_shard() {
         "{text}"
     );
 }
+
+#[test]
+fn any_number_of_threads_gives_the_same_bytes() {
+    let mut repodata = json!({"packages": {}, "packages.conda": {}});
+    for number in 0..400 {
+        let name = format!("p{number}");
+        let depends = vec![format!("q{number} >=1"); 40];
+        for build in ["0", "1"] {
+            repodata["packages.conda"][format!("{name}-1-{build}.conda")] =
+                record(&name, "1", build, json!({"depends": depends}));
+        }
+    }
+    // Large enough to be made apart from the others.
+    let heavy = vec!["x".repeat(1000); 900];
+    for build in 0..6 {
+        let build = build.to_string();
+        repodata["packages"][format!("p200-1-{build}.tar.bz2")] =
+            record("p200", "1", &build, json!({"depends": heavy}));
+    }
+    let index = published(&repodata);
+    let make = |threads| {
+        let mut pack = Vec::new();
+        let known = HashSet::new();
+        let limits = Limits::default();
+        let shards = super::build::build_on(threads, &index, "x", &known, &mut pack, limits);
+        (shards.unwrap(), pack)
+    };
+    let alone = make(1);
+    assert_eq!(alone.0.total, 400);
+    for threads in [2, 3, 7] {
+        assert!(make(threads) == alone, "{threads} threads");
+    }
+}

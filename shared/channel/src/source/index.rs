@@ -121,13 +121,14 @@ impl Fetcher {
         dir: &Path,
         limit: u64,
     ) -> Result<IndexAnswer, SourceError> {
-        let (opened, stamp) = if is_local(url)? {
+        let ((file, bytes), stamp) = if is_local(url)? {
             let found = folder::find(url).await?;
             let stamp = found.stamp.clone();
             if known == Some(&stamp) {
                 return Ok(IndexAnswer::Unchanged);
             }
-            (found.open(url), stamp)
+            let spooled = spool::unpacked_file(url, form, found, dir, limit).await?;
+            (spooled, stamp)
         } else {
             let response = self.get(url, known).await?;
             if response.status() == StatusCode::NOT_MODIFIED {
@@ -135,11 +136,10 @@ impl Fetcher {
             }
             let stamp = Stamp::of_answer(response.headers());
             let packed = (form == Form::Zst).then_some("zstd");
-            let opened = http::body(url, &self.options, response, packed)?;
-            (opened, stamp)
+            let Opened { bytes, .. } = http::body(url, &self.options, response, packed)?;
+            let spooled = spool::unpacked(url, form, bytes, dir, limit).await?;
+            (spooled, stamp)
         };
-        let Opened { bytes, .. } = opened;
-        let (file, bytes) = spool::unpacked(url, form, bytes, dir, limit).await?;
         if let Stamp::File { .. } = stamp
             && folder::find(url).await?.stamp != stamp
         {

@@ -1,23 +1,31 @@
 //! An index on its way to disk: unpacked, never longer than its limit, and a JSON object by its
 //! looks (a login page with status 200 is the usual stranger).
 //!
-//! Unpacking and writing happen on a blocking thread that is fed through a short queue. If the
-//! fetch is dropped the queue closes and the thread ends.
+//! Unpacking and writing happen on a blocking thread. What comes over the network is fed to it through a short queue;
+//! if the fetch is dropped the queue closes and the thread ends. A file it reads itself, until it is told that nobody
+//! waits any more.
 
-use std::io::{self, Read, Write};
+mod chunks;
+mod document;
+
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use mirror_runtime::redact;
 use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::SourceError;
+use super::folder::{Found, Whole};
 use super::index::Form;
 use crate::zst::{self, ZstError};
+use chunks::{Chunks, peek};
+use document::{Document, HTML};
 
 /// Chunks between the network and the thread that unpacks them.
 const QUEUE: usize = 16;
@@ -37,7 +45,13 @@ pub(super) async fn unpacked(
         limit,
     };
     let folder = dir.to_owned();
-    let writing = tokio::task::spawn_blocking(move || spool.write(form, receiver, &folder));
+    let mut chunks = Chunks::new(receiver);
+    let writing = tokio::task::spawn_blocking(move || {
+        spool.write(&folder, |spool, document| match form {
+            Form::Zst => spool.decompress(&mut chunks, document),
+            Form::Json => copy(&mut chunks, document, 0, limit),
+        })
+    });
     while let Some(chunk) = bytes.next().await {
         // On an error here the thread sees an early end; what it makes of that is of no interest.
         if sender.send(chunk?).await.is_err() {
@@ -45,6 +59,36 @@ pub(super) async fn unpacked(
         }
     }
     drop(sender);
+    writing
+        .await
+        .unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
+}
+
+/// The same of a file on this machine.
+pub(super) async fn unpacked_file(
+    url: &Url,
+    form: Form,
+    found: Found,
+    dir: &Path,
+    limit: u64,
+) -> Result<(NamedTempFile, u64), SourceError> {
+    let stop = CancellationToken::new();
+    let mut whole = found.reader(url, stop.clone()).await;
+    let spool = Spool {
+        url: redact::url(url),
+        limit,
+    };
+    let folder = dir.to_owned();
+    let _stops = stop.drop_guard();
+    let writing = tokio::task::spawn_blocking(move || {
+        let written = spool.write(&folder, |spool, document| match form {
+            Form::Zst => {
+                spool.decompress(&mut BufReader::with_capacity(BUFFER, &mut whole), document)
+            }
+            Form::Json => pass_on(&mut whole, document, limit),
+        });
+        whole.failed.map_or(written, Err)
+    });
     writing
         .await
         .unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
@@ -58,21 +102,13 @@ struct Spool {
 impl Spool {
     fn write(
         self,
-        form: Form,
-        chunks: mpsc::Receiver<Bytes>,
         dir: &Path,
+        fill: impl FnOnce(&Self, &mut Document<BufWriter<NamedTempFile>>) -> Result<u64, ZstError>,
     ) -> Result<(NamedTempFile, u64), SourceError> {
         let local = |error| SourceError::local("write", dir, error);
         let file = NamedTempFile::new_in(dir).map_err(local)?;
-        let mut document = Document::new(io::BufWriter::with_capacity(BUFFER, file));
-        let mut input = Chunks {
-            current: Bytes::new(),
-            rest: chunks,
-        };
-        let copied = match form {
-            Form::Zst => self.decompress(&mut input, &mut document),
-            Form::Json => copy(&mut input, &mut document, self.limit),
-        };
+        let mut document = Document::new(BufWriter::with_capacity(BUFFER, file));
+        let copied = fill(&self, &mut document);
         if let Some(saw) = document.stranger {
             return Err(self.no_index(saw));
         }
@@ -96,11 +132,11 @@ impl Spool {
 
     fn decompress(
         &self,
-        input: &mut Chunks,
+        input: &mut impl BufRead,
         document: &mut Document<impl Write>,
     ) -> Result<u64, ZstError> {
         // Better told here than as an unknown frame.
-        document.stranger = match input.peek() {
+        document.stranger = match peek(input) {
             None => Some("is empty"),
             Some(b'<') => Some(HTML),
             Some(b'{') => Some("is plain JSON under the name of a .zst file"),
@@ -127,11 +163,33 @@ impl Spool {
     }
 }
 
-const HTML: &str = "looks like an HTML page";
+/// Copies a file. Its middle is copied by the system: a document is told by how it begins and ends.
+fn pass_on(
+    whole: &mut Whole,
+    document: &mut Document<BufWriter<NamedTempFile>>,
+    limit: u64,
+) -> Result<u64, ZstError> {
+    let begun = copy(&mut whole.by_ref().take(BUFFER as u64), document, 0, limit)?;
+    document.flush().map_err(|error| ZstError::Write {
+        written: begun,
+        error,
+    })?;
+    let out = document.file.get_ref().as_file();
+    let passed = match document.begun {
+        true => whole.pass_on(out, limit - begun),
+        false => 0,
+    };
+    copy(whole, document, begun + passed, limit)
+}
 
-fn copy(input: &mut impl Read, output: &mut impl Write, limit: u64) -> Result<u64, ZstError> {
+/// Copies what is left of `input`, of which `written` bytes were written before.
+fn copy(
+    input: &mut impl Read,
+    output: &mut impl Write,
+    mut written: u64,
+    limit: u64,
+) -> Result<u64, ZstError> {
     let mut buffer = vec![0; BUFFER];
-    let mut written = 0;
     loop {
         let count = input
             .read(&mut buffer)
@@ -146,88 +204,5 @@ fn copy(input: &mut impl Read, output: &mut impl Write, limit: u64) -> Result<u6
             .write_all(&buffer[..count])
             .map_err(|error| ZstError::Write { written, error })?;
         written += count as u64;
-    }
-}
-
-/// The received chunks as one reader; its end is the end of the queue.
-struct Chunks {
-    current: Bytes,
-    rest: mpsc::Receiver<Bytes>,
-}
-
-impl Chunks {
-    /// The first byte of what is left that is no space, as far as the present chunk tells.
-    fn peek(&mut self) -> Option<u8> {
-        self.fill()?;
-        let mut bytes = self.current.iter().copied();
-        let first = bytes.find(|byte| !byte.is_ascii_whitespace());
-        first.or_else(|| self.current.first().copied())
-    }
-
-    fn fill(&mut self) -> Option<()> {
-        while self.current.is_empty() {
-            self.current = self.rest.blocking_recv()?;
-        }
-        Some(())
-    }
-}
-
-impl Read for Chunks {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.fill().is_none() {
-            return Ok(0);
-        }
-        let count = buffer.len().min(self.current.len());
-        self.current.copy_to_slice(&mut buffer[..count]);
-        Ok(count)
-    }
-}
-
-/// Lets a JSON object through to the file and remembers how it ends; stops at anything else.
-struct Document<W> {
-    file: W,
-    begun: bool,
-    last: Option<u8>,
-    stranger: Option<&'static str>,
-}
-
-impl<W> Document<W> {
-    fn new(file: W) -> Self {
-        Self {
-            file,
-            begun: false,
-            last: None,
-            stranger: None,
-        }
-    }
-}
-
-impl<W: Write> Write for Document<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if !self.begun
-            && let Some(first) = bytes.iter().find(|byte| !byte.is_ascii_whitespace())
-        {
-            self.begun = true;
-            self.stranger = match first {
-                b'{' => None,
-                b'<' => Some(HTML),
-                _ => Some("does not begin as a JSON object"),
-            };
-        }
-        if self.stranger.is_some() {
-            return Err(io::Error::other("no repodata"));
-        }
-        let count = self.file.write(bytes)?;
-        let written = &bytes[..count];
-        let last = written
-            .iter()
-            .rfind(|byte| !byte.is_ascii_whitespace())
-            .copied();
-        self.last = last.or(self.last);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
     }
 }

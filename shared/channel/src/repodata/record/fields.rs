@@ -10,7 +10,7 @@ use crate::repodata::checked::Checked;
 use crate::repodata::keys::{Key, Keys};
 
 /// The fields that are looked at, as they stand in the record.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Fields<'a> {
     pub(super) name: Option<Cow<'a, str>>,
     pub(super) version: Option<Cow<'a, str>>,

@@ -1,14 +1,18 @@
 //! Channels in a local folder.
 
+use std::fmt::Write as _;
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
 use mirror_runtime::disposition::{Disposed, Disposition};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{IndexAnswer, SourceError, at_most, fetched, fetcher, read, zst};
-use crate::source::IndexFile;
+use crate::source::index::Form;
+use crate::source::{IndexFile, folder, spool};
 
 fn url(path: impl AsRef<Path>) -> Url {
     Url::from_file_path(path).unwrap()
@@ -116,4 +120,66 @@ async fn a_folder_without_an_index_has_none() {
     let channel = tempfile::tempdir().unwrap();
     let answer = index(&channel, None).await.unwrap();
     assert!(matches!(answer, IndexAnswer::Missing), "{answer:?}");
+}
+
+#[tokio::test]
+async fn an_index_of_another_length_than_when_it_was_opened_is_an_error() {
+    let channel = tempfile::tempdir().unwrap();
+    let path = channel.path().join("repodata.json");
+    fs::write(&path, "{\"a\": 1}").unwrap();
+    for len in [4, 12] {
+        let url = url(&path);
+        let found = folder::find(&url).await.unwrap();
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(len).unwrap();
+        let error = spool::unpacked_file(&url, Form::Json, found, channel.path(), 1000).await;
+        let error = error.unwrap_err();
+        assert!(matches!(error, SourceError::Interrupted { .. }), "{error}");
+        fs::write(&path, "{\"a\": 1}").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_folders_index_that_nobody_waits_for_is_read_no_further() {
+    let channel = tempfile::tempdir().unwrap();
+    let path = channel.path().join("repodata.json");
+    fs::write(&path, "{\"a\": 1}").unwrap();
+    let stop = CancellationToken::new();
+    let url = url(&path);
+    let found = folder::find(&url).await.unwrap();
+    let mut whole = found.reader(&url, stop.clone()).await;
+    let mut byte = [0];
+    assert_eq!(whole.read(&mut byte).unwrap(), 1);
+    stop.cancel();
+    assert!(whole.read(&mut byte).is_err());
+}
+
+#[tokio::test]
+async fn a_large_index_arrives_whole_and_never_over_its_limit() {
+    let channel = tempfile::tempdir().unwrap();
+    let path = channel.path().join("repodata.json");
+    let url = url(&path);
+    for (words, spaces) in [(40_000, 0), (1_200_000, 3), (40_000, 500_000)] {
+        let mut document = String::from("{");
+        (0..words).for_each(|word| write!(document, "{word} ").unwrap());
+        document.push('}');
+        document.extend(std::iter::repeat_n(' ', spaces));
+        fs::write(&path, &document).unwrap();
+        let len = document.len() as u64;
+        for limit in [len, len - 1, len / 2, 0] {
+            let found = folder::find(&url).await.unwrap();
+            let spooled =
+                spool::unpacked_file(&url, Form::Json, found, channel.path(), limit).await;
+            match spooled {
+                Ok((file, bytes)) => {
+                    assert_eq!((bytes, limit), (len, len));
+                    assert!(fs::read(file.path()).unwrap() == document.as_bytes());
+                }
+                Err(SourceError::TooLarge { limit: over, .. }) => {
+                    assert!(over == limit && limit < len);
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
 }
