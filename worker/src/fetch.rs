@@ -2,72 +2,66 @@
 //!
 //! A file whose record has no hash is refused before anything is asked for, unless the task allows
 //! such files; then its size is checked, if the record has one, and that it came as it is said.
+//! What is done with a file while it comes ([`Meanwhile`]) begins anew with each try and ends with it.
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use bytes::BytesMut;
 use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use mirror_channel::source::{Fetcher, Opened, SourceError};
 use mirror_oci::Body;
 use mirror_oci::package::Wanted;
 use mirror_runtime::{Disposed as _, fail_point, redact};
-use rattler_digest::digest::Digest as _;
-use rattler_digest::{Md5, Sha256};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncWriteExt as _, BufWriter};
+use tokio::sync::oneshot;
 use url::Url;
 
 use crate::activity::InFlight;
 use crate::error::TransferError;
+use crate::meanwhile::{Arriving, Meanwhile};
+use crate::pace::{PACE, Pace, is_near};
+use crate::sink::{Complete, Sink};
 use crate::spool::{Reservation, Spool, SpoolError};
+use crate::sums::{Hashes, Sums, difference};
 
 /// Files up to this size never touch the disk.
 const IN_MEMORY: u64 = 256 * 1024;
-/// How much is gathered before it is written to the spool.
-const WRITE_CHUNK: usize = 256 * 1024;
-
-/// How slow a download may be. One that is slower is given up: a server that sends a byte now and then
-/// would hold a slot and its room in the spool for ever.
-#[derive(Debug, Clone, Copy)]
-struct Pace {
-    /// Granted to every download, whatever came.
-    grace: Duration,
-    /// Bytes a second on the whole, after that.
-    slowest: u64,
-}
-
-const PACE: Pace = Pace {
-    grace: Duration::from_secs(60),
-    slowest: 16 * 1024,
-};
-
-impl Pace {
-    /// Whether so few bytes in so long a time are too few. What came counts, not what the record says.
-    fn is_too_slow(self, elapsed: Duration, received: u64) -> bool {
-        elapsed > self.grace + Duration::from_secs(received / self.slowest)
-    }
-}
 
 /// A file that is what its record says.
 #[derive(Debug)]
 pub(crate) struct Fetched {
     pub body: Body,
-    pub sha256: [u8; 32],
-    pub md5: [u8; 16],
+    pub hashes: Hashes,
     /// Holds the spooled file; dropped, its room is free again.
-    _reservation: Option<Reservation>,
+    _reservation: Option<Arc<Reservation>>,
 }
 
-/// Downloads `wanted` from `url`; `allow_unverified` is the task's. A transient failure, a wrong hash included, is tried twice more at
-/// once: a second edge of a CDN often has the right bytes.
-pub(crate) async fn fetch(
-    fetcher: &Fetcher,
-    spool: &Spool,
-    url: &Url,
-    wanted: &Wanted,
-    allow_unverified: bool,
-    progress: &InFlight,
-) -> Result<Fetched, TransferError> {
-    if !wanted.has_hash() && !allow_unverified {
+/// What to download, and with what.
+#[derive(Clone, Copy)]
+pub(crate) struct Download<'a> {
+    pub fetcher: &'a Fetcher,
+    pub spool: &'a Spool,
+    pub url: &'a Url,
+    pub wanted: &'a Wanted,
+    /// The task's.
+    pub allow_unverified: bool,
+    pub progress: &'a InFlight,
+}
+
+/// Downloads a file. A transient failure, a wrong hash included, is tried twice more at
+/// once: a second edge of a CDN often has the right bytes. `meanwhile` is asked at each try of a file that is spooled and
+/// whose size is known; what it began for the last one comes back with the file and may still go on.
+pub(crate) async fn fetch<'m>(
+    download: Download<'_>,
+    meanwhile: impl Fn(Arriving) -> Meanwhile<'m>,
+) -> Result<(Fetched, Meanwhile<'m>), TransferError> {
+    let Download {
+        url,
+        wanted,
+        progress,
+        ..
+    } = download;
+    if !wanted.has_hash() && !download.allow_unverified {
         return Err(TransferError::Unverifiable {
             file: wanted.file.as_str().to_owned(),
         });
@@ -79,7 +73,7 @@ pub(crate) async fn fetch(
         .build();
     let mut missing = 0;
     loop {
-        let error = match fetch_once(fetcher, spool, url, wanted, progress, PACE).await {
+        let error = match fetch_once(download, PACE, &meanwhile).await {
             Ok(fetched) => return Ok(fetched),
             Err(error) => error,
         };
@@ -101,33 +95,75 @@ pub(crate) async fn fetch(
     }
 }
 
-async fn fetch_once(
-    fetcher: &Fetcher,
-    spool: &Spool,
-    url: &Url,
-    wanted: &Wanted,
-    progress: &InFlight,
+async fn fetch_once<'m>(
+    download: Download<'_>,
     pace: Pace,
-) -> Result<Fetched, TransferError> {
+    meanwhile: impl Fn(Arriving) -> Meanwhile<'m>,
+) -> Result<(Fetched, Meanwhile<'m>), TransferError> {
+    let Download {
+        fetcher,
+        spool,
+        url,
+        wanted,
+        ..
+    } = download;
     let small = wanted.size.is_some_and(|size| size <= IN_MEMORY);
     // Room first, connection second: a download must not idle while it waits for the disk.
-    let spooled = |source| TransferError::Spool {
-        file: wanted.file.as_str().to_owned(),
-        source,
-    };
     let reservation = match small {
         true => None,
-        false => Some(spool.reserve(wanted.size).await.map_err(spooled)?),
+        false => {
+            let reserved = spool.reserve(wanted.size).await;
+            Some(Arc::new(reserved.map_err(|error| spooled(wanted, error))?))
+        }
     };
-    let Opened { mut bytes, .. } = fetcher.open(url).await?;
+    let Opened { bytes, .. } = fetcher.open(url).await?;
+    let sums = Sums::of(wanted);
+    let (sink, growing) = match &reservation {
+        None => (Sink::memory(sums), None),
+        Some(reservation) => {
+            let opened = Sink::file(Arc::clone(reservation), wanted.size, spool, sums).await;
+            opened.map_err(|error| spooled(wanted, error))?
+        }
+    };
+    let (near, told) = oneshot::channel();
+    let mut meanwhile = match growing.zip(reservation) {
+        None => Meanwhile::nothing(),
+        Some((growing, reservation)) => meanwhile(Arriving {
+            growing,
+            reservation,
+            near: told,
+        }),
+    };
+    let receiving = receive(download, pace, bytes, sink, near);
+    let mut complete = meanwhile.during(receiving).await?;
+    complete.vouch();
+    let fetched = Fetched {
+        body: complete.body,
+        hashes: complete.hashes,
+        _reservation: complete.reservation,
+    };
+    Ok((fetched, meanwhile))
+}
+
+/// Receives a whole file and sees that it is what its record says. Fires `near` when the rest of it is.
+async fn receive(
+    download: Download<'_>,
+    pace: Pace,
+    mut bytes: BoxStream<'static, Result<bytes::Bytes, SourceError>>,
+    mut sink: Sink,
+    near: oneshot::Sender<()>,
+) -> Result<Complete, TransferError> {
+    let Download {
+        spool, url, wanted, ..
+    } = download;
     let limit = wanted.size.unwrap_or(spool.budget());
-    let (mut sha256, mut md5, mut size) = (Sha256::new(), Md5::new(), 0_u64);
-    let mut sink = Sink::open(reservation, spool).await.map_err(spooled)?;
+    let (mut size, mut near) = (0_u64, Some(near));
     let started = Instant::now();
     while let Some(chunk) = bytes.next().await {
         let chunk = chunk?;
         size += chunk.len() as u64;
-        if pace.is_too_slow(started.elapsed(), size) {
+        let elapsed = started.elapsed();
+        if pace.is_too_slow(elapsed, size) {
             return Err(TransferError::TooSlow {
                 url: redact::url(url),
                 size,
@@ -136,57 +172,43 @@ async fn fetch_once(
         if size > limit {
             return Err(too_long(url, wanted, spool));
         }
-        sha256.update(&chunk);
-        md5.update(&chunk);
-        sink.write(&chunk).await.map_err(spooled)?;
-        progress.advance(chunk.len() as u64);
+        if let Some(near) = near.take_if(|_| is_near(limit, size, elapsed)) {
+            // Nobody may have asked.
+            let _ = near.send(());
+        }
+        let written = sink.write(&chunk).await;
+        written.map_err(|error| spooled(wanted, error))?;
+        download.progress.advance(chunk.len() as u64);
         fail_point::hit("mid-download").await;
     }
-    let (sha256, md5): ([u8; 32], [u8; 16]) = (sha256.finalize().into(), md5.finalize().into());
-    verify(url, wanted, size, sha256, md5).map_err(|problem| mismatch(url, problem))?;
-    let (body, reservation) = sink.finish(size).await.map_err(spooled)?;
-    Ok(Fetched {
-        body,
-        sha256,
-        md5,
-        _reservation: reservation,
-    })
+    let complete = sink.finish(size).await;
+    let complete = complete.map_err(|error| spooled(wanted, error))?;
+    let problem = difference(wanted, size, &complete.hashes);
+    problem.map_err(|problem| mismatch(url, problem))?;
+    warn_if_weak(url, wanted, &complete.hashes);
+    Ok(complete)
 }
 
-/// Whether the file is what its record says; what differs if it is not.
-fn verify(
-    url: &Url,
-    wanted: &Wanted,
-    size: u64,
-    sha256: [u8; 32],
-    md5: [u8; 16],
-) -> Result<(), String> {
-    if let Some(expected) = wanted.size.filter(|expected| *expected != size) {
-        return Err(format!("{size} bytes came, its record says {expected}"));
-    }
-    let differs = |name, came: &[u8], expected: &[u8]| {
-        let (came, expected) = (hex::encode(came), hex::encode(expected));
-        Err(format!("{name} is {came}, its record says {expected}"))
-    };
+/// Says so when less than a sha256 vouches for a file.
+fn warn_if_weak(url: &Url, wanted: &Wanted, hashes: &Hashes) {
     match (wanted.sha256, wanted.md5) {
-        (Some(expected), _) if expected != sha256 => differs("sha256", &sha256, &expected),
-        (None, Some(expected)) if expected != md5 => differs("md5", &md5, &expected),
-        (Some(_), _) => Ok(()),
-        (None, Some(_)) => {
-            tracing::warn!(
-                url = redact::url(url),
-                "its record has only an md5, which is no proof against malice"
-            );
-            Ok(())
-        }
-        (None, None) => {
-            tracing::warn!(
-                url = redact::url(url),
-                sha256 = hex::encode(sha256),
-                "mirrored as it came: its record has neither sha256 nor md5, and --allow-unverified was given"
-            );
-            Ok(())
-        }
+        (Some(_), _) => {}
+        (None, Some(_)) => tracing::warn!(
+            url = redact::url(url),
+            "its record has only an md5, which is no proof against malice"
+        ),
+        (None, None) => tracing::warn!(
+            url = redact::url(url),
+            sha256 = hex::encode(hashes.sha256),
+            "mirrored as it came: its record has neither sha256 nor md5, and --allow-unverified was given"
+        ),
+    }
+}
+
+fn spooled(wanted: &Wanted, source: SpoolError) -> TransferError {
+    TransferError::Spool {
+        file: wanted.file.as_str().to_owned(),
+        source,
     }
 }
 
@@ -207,62 +229,6 @@ fn mismatch(url: &Url, problem: String) -> TransferError {
     TransferError::Mismatch {
         url: redact::url(url),
         problem,
-    }
-}
-
-/// Where the bytes go while they arrive.
-enum Sink {
-    Memory(BytesMut),
-    File {
-        file: BufWriter<tokio::fs::File>,
-        reservation: Reservation,
-        dir: std::path::PathBuf,
-    },
-}
-
-impl Sink {
-    async fn open(reservation: Option<Reservation>, spool: &Spool) -> Result<Self, SpoolError> {
-        let Some(reservation) = reservation else {
-            return Ok(Self::Memory(BytesMut::new()));
-        };
-        let dir = spool.dir().to_path_buf();
-        let file = tokio::fs::File::create(reservation.path())
-            .await
-            .map_err(|error| SpoolError::io(&dir, error))?;
-        Ok(Self::File {
-            file: BufWriter::with_capacity(WRITE_CHUNK, file),
-            reservation,
-            dir,
-        })
-    }
-
-    async fn write(&mut self, chunk: &[u8]) -> Result<(), SpoolError> {
-        match self {
-            Self::Memory(buffer) => {
-                buffer.extend_from_slice(chunk);
-                Ok(())
-            }
-            Self::File { file, dir, .. } => {
-                let written = file.write_all(chunk).await;
-                written.map_err(|error| SpoolError::io(dir, error))
-            }
-        }
-    }
-
-    async fn finish(self, size: u64) -> Result<(Body, Option<Reservation>), SpoolError> {
-        match self {
-            Self::Memory(buffer) => Ok((Body::Memory(buffer.freeze()), None)),
-            Self::File {
-                mut file,
-                reservation,
-                dir,
-            } => {
-                file.flush()
-                    .await
-                    .map_err(|error| SpoolError::io(&dir, error))?;
-                Ok((Body::file(reservation.path(), size), Some(reservation)))
-            }
-        }
     }
 }
 

@@ -38,8 +38,16 @@ async fn a_file_of_unknown_size_that_comes_too_slowly_is_given_up_and_gives_its_
         grace: Duration::ZERO,
         slowest: u64::MAX,
     };
-    let fetched = fetch_once(&fetcher, &spool, &url, &wanted, &progress, impatient).await;
-    let error = fetched.unwrap_err();
+    let download = Download {
+        fetcher: &fetcher,
+        spool: &spool,
+        url: &url,
+        wanted: &wanted,
+        allow_unverified: false,
+        progress: &progress,
+    };
+    let fetched = fetch_once(download, impatient, |_| Meanwhile::nothing()).await;
+    let error = fetched.err().unwrap();
     assert!(matches!(error, TransferError::TooSlow { .. }), "{error}");
     assert!(error.is_transient(), "another edge may be faster");
     spool.reserve(None).await.unwrap();

@@ -5,18 +5,23 @@
 //! is in the queue; doing a task twice, or by two workers at once, ends the same.
 
 mod activity;
+mod bring;
 mod context;
 mod denials;
 mod error;
 pub mod extract;
 mod fetch;
 mod hold;
+mod meanwhile;
 mod naming;
+mod pace;
 mod service;
 mod settle;
+mod sink;
 mod slot;
 pub mod spool;
 mod steps;
+mod sums;
 mod transfer;
 
 pub use activity::{Activity, Transferring};

@@ -69,7 +69,7 @@ impl Transfer<'_> {
             at_hand
                 .last
                 .iter()
-                .map(|file| (Digest::from_sha256(file.sha256), &file.body)),
+                .map(|file| (Digest::from_sha256(file.hashes.sha256), &file.body)),
         );
         for (digest, body) in bodies {
             if manifest.layers.iter().any(|layer| layer.digest == digest) {

@@ -3,6 +3,7 @@
 //! Each file is one reservation, made before its first byte and given back with the file. Whoever
 //! came first is served first, and nobody waits for a second reservation while holding one.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -70,7 +71,11 @@ pub struct Spool {
     /// out no more than that.
     whole: u32,
     units: Arc<Semaphore>,
+    followers: Arc<Semaphore>,
 }
+
+/// Leave for one thread to follow a file while it comes.
+pub(crate) type Follow = OwnedSemaphorePermit;
 
 /// Room for one file in the spool; removes the file and gives the room back when dropped.
 #[derive(Debug)]
@@ -104,6 +109,7 @@ impl Spool {
             budget,
             whole,
             units: Arc::new(Semaphore::new(units)),
+            followers: Arc::new(Semaphore::new(cores())),
         })
     }
 
@@ -117,6 +123,12 @@ impl Spool {
     #[must_use]
     pub fn budget(&self) -> u64 {
         self.budget
+    }
+
+    /// Leave to follow a file while it comes, unless as many threads as there are cores do so already: more would only
+    /// take threads away from those that write the files they wait for.
+    pub(crate) fn try_follow(&self) -> Option<Follow> {
+        Arc::clone(&self.followers).try_acquire_owned().ok()
     }
 
     /// Waits for room for a file of `size` bytes; a file of unknown size gets the whole spool.
@@ -145,6 +157,10 @@ impl Spool {
             _units: units,
         })
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// Makes a folder if there is none, and removes the files in it: what a dead process left behind.

@@ -1,10 +1,20 @@
-//! A blob's bytes, reopened for every attempt: in memory when small, a spooled file when large.
+//! A blob's bytes, reopened for every attempt: in memory when small, a spooled file when large, or one that still grows.
 
+mod growing;
+
+use std::fs::File;
+use std::io::{self, Read, Seek as _, SeekFrom};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use futures::stream::{self, BoxStream, StreamExt as _, try_unfold};
+
+pub use growing::{Follower, Growing, Growth, growing};
+
+/// How much of a file is read at once while it is sent.
+const SEND_CHUNK: u64 = 128 * 1024;
 
 /// Bytes that can be sent more than once.
 #[derive(Debug, Clone)]
@@ -20,6 +30,8 @@ pub enum Body {
         /// How long it is.
         len: u64,
     },
+    /// A whole file that is still being written.
+    Growing(Growing),
 }
 
 impl Body {
@@ -29,6 +41,7 @@ impl Body {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
             Self::File { len, .. } => *len,
+            Self::Growing(growing) => growing.len(),
         }
     }
 
@@ -54,27 +67,82 @@ impl Body {
         match self {
             Self::Memory(_) => None,
             Self::File { path, .. } => Some(path),
+            Self::Growing(growing) => Some(growing.path()),
         }
     }
 
-    /// Opens the bytes anew from the start.
+    /// The bytes anew from the start.
     ///
     /// # Errors
     /// When the spooled file cannot be opened.
-    pub async fn open(
-        &self,
-    ) -> std::io::Result<Box<dyn tokio::io::AsyncRead + Send + Sync + Unpin>> {
+    pub async fn stream(&self) -> io::Result<BoxStream<'static, io::Result<Bytes>>> {
         match self {
-            Self::Memory(bytes) => Ok(Box::new(std::io::Cursor::new(bytes.clone()))),
-            Self::File { path, offset, len } => {
-                let mut file = tokio::fs::File::open(path.as_path()).await?;
-                if *offset > 0 {
-                    file.seek(std::io::SeekFrom::Start(*offset)).await?;
-                }
-                Ok(Box::new(file.take(*len)))
+            Self::Memory(bytes) => {
+                let bytes = bytes.clone();
+                Ok(stream::once(async { Ok(bytes) }).boxed())
             }
+            Self::File { path, offset, len } => {
+                let path = Arc::clone(path);
+                let opened = tokio::task::spawn_blocking(move || File::open(path.as_path()));
+                let file = Arc::new(opened.await.map_err(io::Error::other)??);
+                Ok(stretch(file, *offset, offset + len).boxed())
+            }
+            Self::Growing(growing) => Ok(growing.stream().await?.boxed()),
         }
     }
+
+    /// The bytes anew from the start, for a thread that may block.
+    ///
+    /// # Errors
+    /// When the spooled file cannot be opened.
+    pub fn reader(&self) -> io::Result<Box<dyn Read + Send>> {
+        match self {
+            Self::Memory(bytes) => Ok(Box::new(io::Cursor::new(bytes.clone()))),
+            Self::File { path, offset, len } => {
+                let mut file = File::open(path.as_path())?;
+                file.seek(SeekFrom::Start(*offset))?;
+                Ok(Box::new(file.take(*len)))
+            }
+            Self::Growing(growing) => Ok(Box::new(growing.follow()?)),
+        }
+    }
+}
+
+/// The bytes of `file` from `from` to `end`. A file that is too short ends with an error.
+fn stretch(
+    file: Arc<File>,
+    from: u64,
+    end: u64,
+) -> impl stream::Stream<Item = io::Result<Bytes>> + Send {
+    try_unfold(from, move |at| {
+        let file = Arc::clone(&file);
+        async move {
+            if at == end {
+                return Ok(None);
+            }
+            let chunk = read_chunk(file, at, (end - at).min(SEND_CHUNK)).await?;
+            Ok(Some((chunk.clone(), at + chunk.len() as u64)))
+        }
+    })
+}
+
+/// Reads up to `most` bytes, at least one.
+async fn read_chunk(file: Arc<File>, at: u64, most: u64) -> io::Result<Bytes> {
+    let read = tokio::task::spawn_blocking(move || {
+        let mut chunk = vec![0; usize::try_from(most).unwrap_or(usize::MAX)];
+        let read = loop {
+            match file.read_at(&mut chunk, at) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        chunk.truncate(read);
+        Ok(chunk.into())
+    });
+    read.await.map_err(io::Error::other)?
 }
 
 impl From<Bytes> for Body {

@@ -141,6 +141,22 @@ impl SubdirLayout {
         Ok(Place { repository, tag })
     }
 
+    /// Whether [`package`](Self::package) has a place for the file: the same answer, for millions of files.
+    #[must_use]
+    pub fn has_place(&self, file: &FileName) -> bool {
+        let name = file.name().as_bytes();
+        let version_build = &file.stem()[name.len() + 1..];
+        let ends = [name.first(), name.last()];
+        let is_plain = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-';
+        // Nothing to escape, and nothing that looks as if it were.
+        let spelled = name.iter().all(is_plain)
+            && !ends.contains(&Some(&b'-'))
+            && is_tag(version_build)
+            && !version_build.as_bytes().windows(2).any(|two| two == b"__");
+        let fits = self.host.len() + 1 + self.prefix.len() + 1 + name.len() <= MAX_PATH;
+        (spelled && fits) || self.package(file).is_ok()
+    }
+
     fn checked_length(&self, repository: &str) -> Result<(), Unrepresentable> {
         let len = self.host.len() + 1 + repository.len();
         if len > MAX_PATH {
@@ -172,11 +188,16 @@ pub fn escape_tag(version_build: &str) -> String {
 /// `^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`.
 #[must_use]
 pub fn is_tag(text: &str) -> bool {
-    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    let bytes = text.as_bytes();
-    bytes.len() <= 128
-        && bytes.first().is_some_and(|first| word(*first))
-        && bytes.iter().all(|b| word(*b) || matches!(b, b'.' | b'-'))
+    text.len() <= MAX_TAG
+        && !text.starts_with(['.', '-'])
+        && !text.is_empty()
+        && text.bytes().all(is_tag_byte)
+}
+
+const MAX_TAG: usize = 128;
+
+fn is_tag_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
 }
 
 /// `^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*$`, one component of a repository name.
@@ -277,6 +298,37 @@ mod tests {
                 matches!(place(file), Err(Unrepresentable::Ambiguous(_))),
                 "{file}"
             );
+        }
+    }
+
+    #[test]
+    fn a_file_has_a_place_if_and_only_if_one_can_be_told() {
+        let mut parts: Vec<String> = [
+            "a", "a.b", "a_b", "_a", "zzz_a", "A", "a.", "1", "1!2", "1+2", "1=2", "1~2", ".1",
+            "a__p__b", "a__b", "p__", "__p", "-",
+        ]
+        .map(str::to_owned)
+        .into();
+        parts.extend([60, 61, 62, 63, 64, 120, 124, 125, 126].map(|len| "n".repeat(len)));
+        for (host, prefix) in [("", "c"), ("ghcr.io", "conda-forge")] {
+            let host = format!("{host}{}", "h".repeat(50));
+            let channel = format!("{prefix}{}", "c".repeat(70));
+            let layout = SubdirLayout::new(&host, "org", &channel, "linux-64").unwrap();
+            let mut places = [0, 0];
+            for name in &parts {
+                for version in &parts {
+                    for build in &parts {
+                        let Ok(file) = FileName::parse(&format!("{name}-{version}-{build}.conda"))
+                        else {
+                            continue;
+                        };
+                        let has_place = layout.has_place(&file);
+                        assert_eq!(has_place, layout.package(&file).is_ok(), "{file}");
+                        places[usize::from(has_place)] += 1;
+                    }
+                }
+            }
+            assert!(places[0] > 1000 && places[1] > 500, "{places:?}");
         }
     }
 

@@ -16,7 +16,8 @@ pub const MAX_MANIFEST: usize = 4 * 1024 * 1024;
 
 /// Annotation with a layer's file name.
 pub const TITLE: &str = "org.opencontainers.image.title";
-/// Annotation with a package's md5, hex.
+/// Annotation with a package's md5, hex. Where the channel's record has a sha256 as well, which then vouches for the
+/// bytes, it is the record's md5 and not computed again.
 pub const MD5: &str = "org.conda.md5";
 /// Annotation with the time the package was built, `%Y.%m.%d.%H.%M` UTC.
 pub const CREATION_TIME: &str = "creationTime";

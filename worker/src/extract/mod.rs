@@ -20,8 +20,9 @@ use mirror_oci::{Body, Digest};
 use mirror_runtime::{Disposed, Disposition};
 
 use allowance::{Allowance, Metered};
-pub(crate) use body::extract_body;
+pub(crate) use body::{Extraction, extract_body};
 pub use limits::InfoLimits;
+use limits::Unpacking;
 
 /// Bytes read to find `info/` in a `.conda`: the last 64 KiB and a directory of three entries, more than once.
 const ZIP_DIRECTORY: u64 = 4 << 20;
@@ -144,17 +145,37 @@ pub fn extract(
     limits: &InfoLimits,
     spool: &Path,
 ) -> Result<Info, ExtractError> {
-    let unpacking = limits.unpacking(archive);
-    let members = match archive {
-        ArchiveType::Conda => members::collect(open_conda(package)?, unpacking, limits, spool)?,
-        ArchiveType::TarBz2 => {
-            let tar = bzip2::read::MultiBzDecoder::new(std::io::BufReader::with_capacity(
-                256 * 1024,
-                package,
-            ));
-            members::collect(tar, unpacking, limits, spool)?
+    match archive {
+        ArchiveType::Conda => {
+            let tar = open_conda(package)?;
+            taken(tar, limits.unpacking(archive), subdir, limits, spool)
         }
-    };
+        ArchiveType::TarBz2 => extract_tar_bz2(package, subdir, limits, spool),
+    }
+}
+
+/// [`extract`] of a `.tar.bz2`, which is read from its start to its end.
+fn extract_tar_bz2(
+    package: impl Read,
+    subdir: &str,
+    limits: &InfoLimits,
+    spool: &Path,
+) -> Result<Info, ExtractError> {
+    let buffered = std::io::BufReader::with_capacity(256 * 1024, package);
+    let tar = bzip2::read::MultiBzDecoder::new(buffered);
+    let unpacking = limits.unpacking(ArchiveType::TarBz2);
+    taken(tar, unpacking, subdir, limits, spool)
+}
+
+/// The info out of the tar archive that has it.
+fn taken(
+    tar: impl Read,
+    unpacking: Unpacking,
+    subdir: &str,
+    limits: &InfoLimits,
+    spool: &Path,
+) -> Result<Info, ExtractError> {
+    let members = members::collect(tar, unpacking, limits, spool)?;
     let index = members.index.as_deref().ok_or(ExtractError::NoIndex)?;
     let index = index::read(index, subdir).map_err(ExtractError::BadIndex)?;
     Ok(Info {

@@ -5,6 +5,7 @@
 mod bench;
 mod claims;
 mod failures;
+mod overlap;
 mod stopping;
 mod twice;
 mod unanswered;

@@ -1,7 +1,7 @@
 //! Blobs on disk: written beside their place and renamed when digest and length are right.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek as _, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -58,21 +58,17 @@ pub(super) fn put(
             temp = temp_file(&dir).map_err(FolderError::io("write into", &dir))?;
             temp.write_all(bytes).map_err(writing)?;
         }
-        Body::File {
-            path: spooled,
-            offset,
-            len,
-        } => {
+        Body::File { .. } | Body::Growing(_) => {
+            let spooled = body.path().unwrap_or(&dir);
             let reading = |error| FolderError::io("read the spooled file", spooled)(error);
-            let mut source = File::open(spooled.as_path()).map_err(reading)?;
-            source.seek(SeekFrom::Start(*offset)).map_err(reading)?;
+            let mut source = body.reader().map_err(reading)?;
             temp = temp_file(&dir).map_err(FolderError::io("write into", &dir))?;
-            let (actual, copied) = match copy(&mut source.take(*len), temp.as_file_mut()) {
+            let (actual, copied) = match copy(&mut source, temp.as_file_mut()) {
                 Ok(done) => done,
                 Err(CopyError::Read(error)) => return Err(reading(error)),
                 Err(CopyError::Write(error)) => return Err(writing(error)),
             };
-            if actual != *digest || copied != *len {
+            if actual != *digest || copied != body.len() {
                 return Err(wrong(actual, copied));
             }
         }

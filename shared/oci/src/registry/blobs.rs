@@ -95,7 +95,12 @@ impl Registry {
         }
     }
 
-    async fn try_push(
+    /// Pushes a blob once, looking for it first where it may be there: for bytes that are not all there yet, as
+    /// whoever sends them has other tries to come.
+    ///
+    /// # Errors
+    /// When this try fails.
+    pub async fn try_push(
         &self,
         repository: &str,
         digest: &Digest,

@@ -13,6 +13,8 @@ use crate::body::Body;
 const BASE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The slowest upload that is not given up, in bytes a second.
 const SLOWEST_UPLOAD: u64 = 128 * 1024;
+/// A body that still grows may have to wait for its end: three times the longest time for which an upload is begun early.
+const GROWTH: Duration = Duration::from_secs(60);
 
 /// A request as the operations describe it.
 pub(super) struct Request<'a> {
@@ -73,8 +75,12 @@ impl<'a> Request<'a> {
 
     /// How much of [`Request::timeout`] is for sending the body.
     pub(super) fn upload_time(&self) -> Duration {
-        let body = self.body.map_or(0, Body::len);
-        Duration::from_secs(body / SLOWEST_UPLOAD)
+        let len = self.body.map_or(0, Body::len);
+        let sending = Duration::from_secs(len / SLOWEST_UPLOAD);
+        match self.body {
+            Some(Body::Growing(_)) => sending + GROWTH,
+            _ => sending,
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 use mirror_runtime::{HostBudget, RequestKind, clock};
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
-use tokio_util::io::ReaderStream;
 
 use super::Registry;
 use super::answer::ErrorAnswer;
@@ -24,8 +23,6 @@ use crate::local::plain;
 const MAX_PATIENCE: u32 = 5;
 /// A longer pause than this is the worker's to wait out, with its task given back.
 const MAX_WAIT: Duration = Duration::from_secs(60);
-/// How much of a file is read at once while it is sent.
-const SEND_CHUNK: usize = 256 * 1024;
 
 impl Registry {
     /// Sends `request` and gives whatever answer is neither a 401 to be logged in after nor a plea
@@ -128,12 +125,11 @@ impl Registry {
         builder = match request.body {
             Some(Body::Memory(bytes)) => builder.body(bytes.clone()),
             Some(body) => {
-                let source = body.open().await.map_err(|error| RegistryError::Local {
+                let stream = body.stream().await.map_err(|error| RegistryError::Local {
                     action: "read the spooled file",
                     path: body.path().map(Path::to_owned).unwrap_or_default(),
                     error: plain(error),
                 })?;
-                let stream = ReaderStream::with_capacity(source, SEND_CHUNK);
                 builder
                     .header(CONTENT_LENGTH, body.len())
                     .body(reqwest::Body::wrap_stream(stream))

@@ -1,0 +1,202 @@
+//! One file of a task: downloaded, its `info/` taken out, its blobs pushed.
+//!
+//! These go side by side where it pays: the blob of a large file is sent while it comes, once the rest of it is near, and
+//! the info of a large `.tar.bz2` is looked for from its first byte on. Nothing that was found or sent before the file is
+//! known to be what its record says counts, and no registry has all of its bytes before.
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use mirror_channel::name::{ArchiveType, FileName};
+use mirror_oci::manifest::Manifest;
+use mirror_oci::package::{InfoLayers, Transferred, Wanted, package_layer};
+use mirror_oci::{Body, Digest, Presence};
+use mirror_runtime::{fail_point, redact};
+use url::Url;
+
+use crate::error::TransferError;
+use crate::extract::{self, Extraction, Info};
+use crate::fetch::{Download, fetch};
+use crate::meanwhile::{Arriving, Meanwhile, Upload, no_upload, upload_early};
+use crate::steps::Asked;
+use crate::transfer::{AtHand, Transfer};
+
+/// Smaller files come so quickly that nothing is to be done meanwhile.
+const LARGE: u64 = 8 << 20;
+
+impl Transfer<'_> {
+    /// Downloads one file and pushes its blobs.
+    pub(crate) async fn bring(
+        &self,
+        wanted: &Wanted,
+        existing: Option<&Manifest>,
+        before: &[(Wanted, Transferred)],
+        at_hand: &mut AtHand,
+    ) -> Result<Transferred, TransferError> {
+        let file = &wanted.file;
+        // The room of the file before is given back before room for this one is asked for.
+        at_hand.last = None;
+        let progress = self.context.activity.begin(file.as_str(), wanted.size);
+        let url = self.url(file);
+        let presence = match self.knowledge.interrupted || existing.is_some() {
+            true => Presence::Unknown,
+            false => Presence::Absent,
+        };
+        let download = Download {
+            fetcher: &self.context.fetcher,
+            spool: &self.context.spool,
+            url: &url,
+            wanted,
+            allow_unverified: self.task.allow_unverified,
+            progress: &progress,
+        };
+        let begin = |arriving| self.meanwhile(wanted, presence, arriving);
+        let (fetched, mut meanwhile) = fetch(download, begin).await?;
+        // A blob sent early stays without a manifest if its package cannot be read, which harms nobody.
+        let followed = meanwhile.take_info();
+        let info = self.info(file, &fetched.body, followed);
+        let info = meanwhile.during(info).await?;
+        if let Some(other) = info.other_than(file.stem()) {
+            tracing::warn!(
+                url = redact::url(&url),
+                "its info/index.json is that of {other}; mirrored as {}, the name of the file",
+                file.stem()
+            );
+        }
+
+        let digest = Digest::from_sha256(fetched.hashes.sha256);
+        let layer = package_layer(
+            file,
+            digest,
+            fetched.body.len(),
+            fetched.hashes.md5,
+            info.created.clone(),
+        );
+        let blob = |blob: &extract::Blob| (blob.digest, blob.body.len());
+        let info_layers = InfoLayers::new(
+            file.stem(),
+            blob(&info.archive),
+            blob(&info.index),
+            info.created.clone(),
+        );
+        let infos = match self.names_info_of(file, existing, before) {
+            true => vec![&info.archive, &info.index],
+            false => Vec::new(),
+        };
+        let repository = &self.place.repository;
+        let destination = &self.context.destination;
+        fail_point::hit("before-upload").await;
+        let push_infos = futures::future::try_join_all(
+            infos
+                .into_iter()
+                .map(|blob| destination.push_blob(repository, &blob.digest, &blob.body, presence)),
+        );
+        let push_package = async {
+            let presence = match meanwhile.uploaded().await {
+                Upload::Done => return Ok(()),
+                Upload::Tried => Presence::Unknown,
+                Upload::NotBegun => presence,
+            };
+            let pushed = destination.push_blob(repository, &digest, &fetched.body, presence);
+            pushed.await.map(drop)
+        };
+        futures::try_join!(
+            destination.ensure_config(repository),
+            push_package,
+            push_infos
+        )?;
+        fail_point::hit("after-upload").await;
+        at_hand.infos.push(info);
+        at_hand.last = Some(fetched);
+        Ok(Transferred {
+            archive: file.archive(),
+            layer,
+            info: info_layers,
+        })
+    }
+
+    /// What is done with a file while it comes.
+    fn meanwhile(&self, wanted: &Wanted, presence: Presence, arriving: Arriving) -> Meanwhile<'_> {
+        let Arriving {
+            growing,
+            reservation,
+            near,
+        } = arriving;
+        if growing.len() < LARGE {
+            return Meanwhile::nothing();
+        }
+        let context = self.context;
+        let may_follow = match wanted.file.archive() {
+            ArchiveType::TarBz2 => context.spool.try_follow(),
+            // Its directory is at its end.
+            ArchiveType::Conda => None,
+        };
+        let info = may_follow.map(|leave| {
+            let held = (leave, Arc::clone(&reservation));
+            let (subdir, limits) = (self.task.subdir.clone(), context.limits);
+            Extraction::follow(growing.clone(), held, subdir, limits, context.spool.dir())
+        });
+        let upload = match wanted.sha256.map(Digest::from_sha256) {
+            Some(digest) if context.destination.takes_growing() => {
+                let repository = &self.place.repository;
+                upload_early(
+                    &context.destination,
+                    repository,
+                    digest,
+                    growing,
+                    near,
+                    presence,
+                )
+                .boxed()
+            }
+            _ => no_upload(),
+        };
+        Meanwhile::new(upload, info)
+    }
+
+    /// Whether the manifest will name the info of this file: of two formats it is that of the `.conda`.
+    fn names_info_of(
+        &self,
+        file: &FileName,
+        existing: Option<&Manifest>,
+        before: &[(Wanted, Transferred)],
+    ) -> bool {
+        let is_conda = |archive| archive == ArchiveType::Conda;
+        let has_conda = before.iter().any(|(_, file)| is_conda(file.archive))
+            || self.files.iter().any(|Asked { wanted, .. }| {
+                is_conda(wanted.file.archive())
+                    && existing.is_some_and(|manifest| wanted.layer_in(manifest).is_some())
+            });
+        is_conda(file.archive()) || !has_conda
+    }
+
+    /// The info of a file, by the extraction that is under way if there is one.
+    async fn info(
+        &self,
+        file: &FileName,
+        body: &Body,
+        followed: Option<Extraction>,
+    ) -> Result<Info, TransferError> {
+        let taken = match followed {
+            Some(extraction) => extraction.end().await,
+            None => {
+                let (limits, spool) = (self.context.limits, self.context.spool.dir());
+                let subdir = self.task.subdir.clone();
+                extract::extract_body(body.clone(), file.archive(), subdir, limits, spool).await
+            }
+        };
+        taken.map_err(|source| TransferError::Extract {
+            file: file.as_str().to_owned(),
+            source,
+        })
+    }
+
+    fn url(&self, file: &FileName) -> Url {
+        let mut url = self.task.source.clone();
+        url.path_segments_mut()
+            .expect("a task's source is a folder of http, https or file")
+            .pop_if_empty()
+            .push(file.as_str());
+        url
+    }
+}
