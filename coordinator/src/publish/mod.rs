@@ -3,6 +3,7 @@
 mod held;
 mod push;
 mod read;
+mod same;
 mod shards;
 mod shrink;
 
@@ -10,7 +11,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::Context as _;
-use mirror_channel::index::{self, IndexFiles};
+use mirror_channel::index::{self, IndexFiles, PlainIndex};
 use mirror_channel::repodata::Limits;
 use mirror_ledger::SubdirState;
 use mirror_oci::Destination;
@@ -28,6 +29,8 @@ use shrink::Change;
 const MAX_MERGES: usize = 3;
 /// A shard index is a few megabytes for the largest channel.
 const MAX_SHARD_INDEX: u64 = 256 << 20;
+/// What failed where an index could not be made.
+const MAKING: &str = "make the index to publish";
 
 /// What publishing came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,9 +66,17 @@ impl Publisher<'_> {
     pub(crate) async fn publish(&mut self) -> anyhow::Result<Published> {
         let (mut merges, mut pleas) = (0, 0);
         while merges < MAX_MERGES {
-            let known = self.known_shards().await?;
             let dir = tempfile::tempdir_in(&self.run.scratch).context("make room for the index")?;
-            let (files, excluded) = self.build(known, dir.path()).await?;
+            let (plain, excluded) = self.filter(dir.path()).await?;
+            if let Some(latest) = self.believed()
+                && same::is_published(latest, &self.state, &plain)
+            {
+                let digest = latest.digest.to_string();
+                self.confirm(&digest, plain.rewritten.records, excluded)
+                    .await?;
+                return Ok(Published::Unchanged);
+            }
+            let files = self.complete(plain, dir.path()).await?;
             let manifest = index_manifest(&files);
             let bytes = manifest.to_bytes();
             let digest = mirror_oci::Digest::of(&bytes);
@@ -128,28 +139,28 @@ impl Publisher<'_> {
         )
     }
 
-    /// The index of what is held now, and how many records are left out of it only because they are excluded.
-    async fn build(
-        &self,
-        known: HashSet<[u8; 32]>,
-        dir: &Path,
-    ) -> anyhow::Result<(IndexFiles, u64)> {
+    /// The plain index of what is held now, and how many records are left out of it only because they are excluded.
+    async fn filter(&self, dir: &Path) -> anyhow::Result<(PlainIndex, u64)> {
         let held = held::held(self).await?;
         let excluded = held.excluded;
         let upstream = std::fs::File::open(self.upstream)?;
-        let (subdir, dir) = (self.subdir.to_owned(), dir.to_owned());
-        let built = tokio::task::spawn_blocking(move || {
-            index::build(
-                upstream,
-                &|ordinal| held.keep(ordinal),
-                &subdir,
-                &known,
-                &dir,
-                Limits::default(),
-            )
+        let dir = dir.to_owned();
+        let filtered = tokio::task::spawn_blocking(move || {
+            let keep = |ordinal| held.keep(ordinal);
+            index::filter(upstream, &keep, &dir, Limits::default())
         });
-        let files = built.await?.context("make the index to publish")?;
-        Ok((files, excluded))
+        let plain = filtered.await?.context(MAKING)?;
+        Ok((plain, excluded))
+    }
+
+    /// All files of the publication.
+    async fn complete(&self, plain: PlainIndex, dir: &Path) -> anyhow::Result<IndexFiles> {
+        let known = self.known_shards().await?;
+        let (subdir, dir) = (self.subdir.to_owned(), dir.to_owned());
+        let completed = tokio::task::spawn_blocking(move || {
+            index::complete(plain, &subdir, &known, &dir, Limits::default())
+        });
+        completed.await?.context(MAKING)
     }
 
     /// The shards of the previous index, if that is one of ours: they need not be pushed again.

@@ -13,29 +13,61 @@ use super::Publisher;
 use crate::patience::patiently;
 use crate::plan::{GENERATED_BY, GENERATOR, RECORDS};
 
-/// The manifest of `latest`.
-pub(super) fn index_manifest(files: &IndexFiles) -> Manifest {
-    let layers = layers(files).map(|(media_type, title, artifact)| {
-        Descriptor::titled(
-            media_type,
-            Digest::from_sha256(artifact.sha256),
-            artifact.size,
-            title,
-        )
-    });
-    let annotations = BTreeMap::from([
-        (GENERATOR.to_owned(), GENERATED_BY.to_owned()),
-        (RECORDS.to_owned(), files.records.to_string()),
-    ]);
-    Manifest::new(layers.to_vec(), annotations)
+/// A blob of a publication.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layer {
+    pub(super) digest: Digest,
+    pub(super) size: u64,
 }
 
-fn layers(files: &IndexFiles) -> [(&'static str, &'static str, &Artifact); 3] {
-    [
-        (layout::REPODATA, index::JSON, &files.json),
-        (layout::REPODATA_ZST, index::ZST, &files.zst),
-        (layout::SHARD_INDEX, index::SHARD_INDEX, &files.shard_index),
-    ]
+impl Layer {
+    pub(super) fn of(descriptor: &Descriptor) -> Self {
+        Self {
+            digest: descriptor.digest,
+            size: descriptor.size,
+        }
+    }
+}
+
+impl From<&Artifact> for Layer {
+    fn from(artifact: &Artifact) -> Self {
+        Self {
+            digest: Digest::from_sha256(artifact.sha256),
+            size: artifact.size,
+        }
+    }
+}
+
+/// Media types and titles of plain index, compressed index and shard index.
+const LAYERS: [(&str, &str); 3] = [
+    (layout::REPODATA, index::JSON),
+    (layout::REPODATA_ZST, index::ZST),
+    (layout::SHARD_INDEX, index::SHARD_INDEX),
+];
+
+/// The manifest of `latest`.
+pub(super) fn index_manifest(files: &IndexFiles) -> Manifest {
+    manifest_of(&artifacts(files).map(Layer::from), files.records)
+}
+
+/// The same from what it says.
+pub(super) fn manifest_of(layers: &[Layer; 3], records: u64) -> Manifest {
+    let layers = LAYERS
+        .iter()
+        .zip(layers)
+        .map(|((media_type, title), layer)| {
+            Descriptor::titled(media_type, layer.digest, layer.size, *title)
+        });
+    let annotations = BTreeMap::from([
+        (GENERATOR.to_owned(), GENERATED_BY.to_owned()),
+        (RECORDS.to_owned(), records.to_string()),
+    ]);
+    Manifest::new(layers.collect(), annotations)
+}
+
+/// In the order of [`LAYERS`].
+fn artifacts(files: &IndexFiles) -> [&Artifact; 3] {
+    [&files.json, &files.zst, &files.shard_index]
 }
 
 /// Pushes the blobs that `latest` will name.
@@ -45,7 +77,7 @@ pub(super) async fn index(
 ) -> Result<(), DestinationError> {
     let (destination, repository) = (publisher.destination, publisher.layout.index_repository());
     patiently(|| destination.ensure_config(&repository)).await?;
-    for (_, _, artifact) in layers(files) {
+    for artifact in artifacts(files) {
         let digest = Digest::from_sha256(artifact.sha256);
         let body = Body::file(&artifact.path, artifact.size);
         patiently(|| destination.push_blob(&repository, &digest, &body, Presence::Unknown)).await?;

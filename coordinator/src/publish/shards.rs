@@ -1,4 +1,7 @@
 //! Pushes the shards of a publication.
+//!
+//! To a registry each goes by itself, its blob and then its manifest, so that no slot ever waits for the others. To a
+//! folder many go together, because a folder writes its index once for all manifests that it is given.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -11,13 +14,13 @@ use mirror_channel::index::IndexFiles;
 use mirror_channel::shards::NewShard;
 use mirror_oci::layout;
 use mirror_oci::manifest::{Descriptor, Manifest};
-use mirror_oci::{Body, DestinationError, Digest, Presence};
+use mirror_oci::{Body, Destination, DestinationError, Digest, Presence};
 use mirror_runtime::fail_point;
 
 use super::Publisher;
 use crate::patience::patiently;
 
-/// Shards that are pushed together: their blobs, then their manifests.
+/// Shards that a folder is given together: their blobs, then their manifests.
 const TOGETHER: usize = 512;
 /// From so many new shards on, the registry is asked which of them it has: an earlier publication may
 /// have been interrupted, and a shard costs three writes, a page of a thousand tags one read.
@@ -49,72 +52,95 @@ pub(super) async fn push(
     if new.is_empty() {
         return Ok(());
     }
-    let pack = Arc::new(files.shards.pack.path.clone());
-    for chunk in new.chunks(TOGETHER) {
+    let pusher = Pusher {
+        destination,
+        repository: &repository,
+        pack: Arc::new(files.shards.pack.path.clone()),
+        at_once: publisher.run.options.workers,
+    };
+    let (together, side_by_side) = match destination {
+        Destination::Registry(_) => (1, pusher.at_once),
+        Destination::Folder(_) => (TOGETHER, 1),
+    };
+    stream::iter(new.chunks(together))
+        .map(|chunk| async {
+            pusher.push(chunk, presence).await?;
+            fail_point::hit("between-shards").await;
+            Ok(())
+        })
+        .buffer_unordered(side_by_side)
+        .try_for_each(|()| std::future::ready(Ok(())))
+        .await
+}
+
+/// Where shards go, and from where.
+struct Pusher<'a> {
+    destination: &'a Destination,
+    repository: &'a str,
+    pack: Arc<PathBuf>,
+    at_once: usize,
+}
+
+impl Pusher<'_> {
+    /// Pushes these, as often as the registry asks for patience.
+    async fn push(&self, shards: &[&NewShard], presence: Presence) -> Result<(), DestinationError> {
         let again = AtomicBool::new(false);
         patiently(|| {
             let presence = match again.swap(true, Ordering::Relaxed) {
                 true => Presence::Unknown,
                 false => presence,
             };
-            push_chunk(publisher, &repository, &pack, chunk, presence)
+            self.try_push(shards, presence)
         })
-        .await?;
-        fail_point::hit("between-shards").await;
+        .await
     }
-    Ok(())
-}
 
-/// Blobs, then manifests. If the registry says that a blob is missing, what is missing is pushed again.
-async fn push_chunk(
-    publisher: &Publisher<'_>,
-    repository: &str,
-    pack: &Arc<PathBuf>,
-    chunk: &[&NewShard],
-    presence: Presence,
-) -> Result<(), DestinationError> {
-    let (destination, at_once) = (publisher.destination, publisher.run.options.workers);
-    destination.ensure_config(repository).await?;
-    push_blobs(publisher, repository, pack, chunk, presence).await?;
-    let manifests: Vec<_> = chunk.iter().map(|shard| manifest(shard)).collect();
-    let put = destination.put_manifests(repository, manifests.clone(), at_once);
-    match put.await {
-        Err(error) if error.is_blob_unknown() => {
-            tracing::warn!(repository, %error, "the registry lost a blob; pushing what is missing");
-            destination.forget_config(repository);
-            destination.ensure_config(repository).await?;
-            push_blobs(publisher, repository, pack, chunk, Presence::Unknown).await?;
-            destination
-                .put_manifests(repository, manifests, at_once)
-                .await
-        }
-        put => put,
-    }
-}
-
-async fn push_blobs(
-    publisher: &Publisher<'_>,
-    repository: &str,
-    pack: &Arc<PathBuf>,
-    shards: &[&NewShard],
-    presence: Presence,
-) -> Result<(), DestinationError> {
-    let destination = publisher.destination;
-    stream::iter(shards)
-        .map(|shard| {
-            let path = Arc::clone(pack);
-            let (offset, len) = (shard.offset, shard.len);
-            let digest = Digest::from_sha256(shard.sha256);
-            async move {
-                let body = Body::File { path, offset, len };
+    /// Blobs, then manifests. If the registry says that a blob is missing, what is missing is pushed again.
+    async fn try_push(
+        &self,
+        shards: &[&NewShard],
+        presence: Presence,
+    ) -> Result<(), DestinationError> {
+        let (destination, repository) = (self.destination, self.repository);
+        destination.ensure_config(repository).await?;
+        self.blobs(shards, presence).await?;
+        let manifests: Vec<_> = shards.iter().map(|shard| manifest(shard)).collect();
+        let put = destination.put_manifests(repository, manifests.clone(), self.at_once);
+        match put.await {
+            Err(error) if error.is_blob_unknown() => {
+                tracing::warn!(repository, %error, "the registry lost a blob; pushing what is missing");
+                destination.forget_config(repository);
+                destination.ensure_config(repository).await?;
+                self.blobs(shards, Presence::Unknown).await?;
                 destination
-                    .push_blob(repository, &digest, &body, presence)
+                    .put_manifests(repository, manifests, self.at_once)
                     .await
             }
-        })
-        .buffer_unordered(publisher.run.options.workers)
-        .try_for_each(|_| std::future::ready(Ok(())))
-        .await
+            put => put,
+        }
+    }
+
+    async fn blobs(
+        &self,
+        shards: &[&NewShard],
+        presence: Presence,
+    ) -> Result<(), DestinationError> {
+        stream::iter(shards)
+            .map(|shard| {
+                let path = Arc::clone(&self.pack);
+                let (offset, len) = (shard.offset, shard.len);
+                let digest = Digest::from_sha256(shard.sha256);
+                async move {
+                    let body = Body::File { path, offset, len };
+                    self.destination
+                        .push_blob(self.repository, &digest, &body, presence)
+                        .await
+                }
+            })
+            .buffer_unordered(self.at_once)
+            .try_for_each(|_| std::future::ready(Ok(())))
+            .await
+    }
 }
 
 /// Tag and manifest of a shard.
