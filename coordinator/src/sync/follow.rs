@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use mirror_ledger::{FileOutcome, Recorded, Wanted};
-use mirror_queue::{Action, TaskFile};
+use mirror_queue::Action;
+use tokio::time::{Instant, sleep_until};
 
 use super::tags::Tags;
 use crate::plan::{Plan, Planned, Template};
-use crate::report::{Entry, OutsideIndex, Verdict};
 use crate::run::Run;
 use crate::summary::SubdirSummary;
 
@@ -21,8 +20,22 @@ pub(crate) const WINDOW: usize = 512;
 const CHUNK: usize = 64;
 /// Repositories that are asked for their tags at once, ahead of the window.
 const AHEAD: usize = 16;
-/// How often the ledger is asked.
-const POLL: Duration = Duration::from_millis(25);
+/// Between two looks at the ledger: while tasks settle and few are left, at the least …
+const SOON: Duration = Duration::from_millis(10);
+/// … while the window is so full that no worker waits for its next task, …
+const LATER: Duration = Duration::from_millis(100);
+/// … and while nothing settles, at the most.
+const LATEST: Duration = Duration::from_millis(200);
+
+/// How long to wait for the next look at the ledger, after one that found `settled` of the tasks settled and left
+/// `open`; `last` is how long it was waited for that one.
+fn pause(open: usize, settled: usize, last: Duration) -> Duration {
+    match settled {
+        0 => (last * 2).min(LATEST),
+        _ if open >= WINDOW / 2 => LATER,
+        _ => SOON,
+    }
+}
 
 /// How following a plan ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,19 +44,22 @@ pub(crate) enum Followed {
     Complete,
     /// A stop was asked for.
     Interrupted,
-    /// It is time to publish what is held; call again to go on.
+    /// It is time to publish what is held, and there is more than at the last time; call again to go on.
     TimeToPublish,
 }
 
 /// The way of one plan through the queue.
 pub(crate) struct Follow<'a> {
-    run: &'a Run,
+    pub(super) run: &'a Run,
     tasks: stream::BoxStream<'a, anyhow::Result<Planned>>,
     exhausted: bool,
-    window: HashMap<String, Planned>,
-    plan: u64,
+    /// By `name-version-build`.
+    pub(super) window: HashMap<String, Planned>,
+    pub(super) plan: u64,
     /// When the earliest failure of this run is due for another try.
-    pub retry_due_ms: Option<u64>,
+    pub(super) retry_due_ms: Option<u64>,
+    /// Whether anything settled since it was last time to publish.
+    news: bool,
 }
 
 impl<'a> Follow<'a> {
@@ -91,6 +107,7 @@ impl<'a> Follow<'a> {
             window: HashMap::new(),
             plan: number,
             retry_due_ms: None,
+            news: false,
         }
     }
 
@@ -100,11 +117,11 @@ impl<'a> Follow<'a> {
     /// When a record cannot be read, or the queue or the ledger fails.
     pub(crate) async fn next(
         &mut self,
-        until: tokio::time::Instant,
+        until: Instant,
         summary: &mut SubdirSummary,
     ) -> anyhow::Result<Followed> {
-        let mut poll = tokio::time::interval(POLL);
-        poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut wait = SOON;
+        let mut look = Instant::now() + wait;
         loop {
             if self.exhausted && self.window.is_empty() {
                 return Ok(Followed::Complete);
@@ -115,7 +132,12 @@ impl<'a> Follow<'a> {
                     self.collect_the_last(summary).await?;
                     return Ok(Followed::Interrupted);
                 }
-                _ = poll.tick() => self.collect(summary).await?,
+                () = sleep_until(look) => {
+                    let settled = self.collect(summary).await?;
+                    self.news |= settled > 0;
+                    wait = pause(self.window.len(), settled, wait);
+                    look = Instant::now() + wait;
+                }
                 planned = self.tasks.next(), if !self.exhausted && self.window.len() < WINDOW => match planned {
                     None => self.exhausted = true,
                     Some(planned) => {
@@ -125,8 +147,11 @@ impl<'a> Follow<'a> {
                         self.window.insert(planned.task.stem(), planned);
                     }
                 },
-                // Last: however often it is time to publish, there must be something to publish.
-                () = tokio::time::sleep_until(until) => return Ok(Followed::TimeToPublish),
+                // Last, and only with news: publishing again and again must not keep from getting on.
+                () = sleep_until(until), if self.news => {
+                    self.news = false;
+                    return Ok(Followed::TimeToPublish);
+                }
             }
         }
     }
@@ -140,136 +165,24 @@ impl<'a> Follow<'a> {
             if working == 0 || self.window.is_empty() {
                 return Ok(());
             }
-            tokio::time::sleep(POLL).await;
-        }
-    }
-
-    /// Takes the tasks with all their outcomes out of the window.
-    async fn collect(&mut self, summary: &mut SubdirSummary) -> anyhow::Result<()> {
-        let open: Vec<(String, TaskFile)> = self
-            .window
-            .iter()
-            .flat_map(|(stem, open)| {
-                open.task
-                    .files
-                    .iter()
-                    .map(|file| (stem.clone(), file.clone()))
-            })
-            .filter(|(_, file)| file.action != Action::Keep)
-            .collect();
-        let Some(subdir) = self
-            .window
-            .values()
-            .next()
-            .map(|open| open.task.subdir.clone())
-        else {
-            return Ok(());
-        };
-        let names: Vec<String> = open.iter().map(|(_, file)| file.file.clone()).collect();
-        let recorded = self.run.ledger.get_many(&subdir, &names).await?;
-        let mut outcomes: HashMap<String, Vec<(TaskFile, Option<Recorded>)>> = HashMap::new();
-        for ((stem, file), recorded) in open.into_iter().zip(recorded) {
-            outcomes.entry(stem).or_default().push((file, recorded));
-        }
-        for (stem, files) in outcomes {
-            let probe = self.window.get(&stem).is_some_and(|open| open.task.probe);
-            let settled = files.iter().all(|(file, recorded)| {
-                let wanted = Wanted {
-                    sha256: file.sha256,
-                    md5: file.md5,
-                    size: file.size,
-                };
-                recorded
-                    .as_ref()
-                    .is_some_and(|recorded| recorded.settles(self.plan, &wanted, probe))
-            });
-            if settled {
-                let Some(Planned { task, yanked }) = self.window.remove(&stem) else {
-                    continue;
-                };
-                for file in &task.files {
-                    if file.action == Action::Keep {
-                        let mut entry = Entry::new(&subdir, &file.file, Verdict::Held);
-                        entry.bytes = file.size;
-                        entry.outside_index = outside(&yanked, file);
-                        self.run.report.add(&entry);
-                    }
-                }
-                for (file, recorded) in files {
-                    let outcome = recorded.as_ref().map(|recorded| &recorded.outcome);
-                    self.settled(&subdir, &file, outside(&yanked, &file), outcome, summary);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Reports what was queued and has no outcome, for a run that stops here.
-    pub(crate) fn report_pending(&self) {
-        for Planned { task, .. } in self.window.values() {
-            for file in &task.files {
-                if file.action == Action::Transfer {
-                    let mut entry = Entry::new(&task.subdir, &file.file, Verdict::Pending);
-                    entry.bytes = file.size;
-                    self.run.report.add(&entry);
-                }
-            }
-        }
-    }
-
-    fn settled(
-        &mut self,
-        subdir: &str,
-        file: &TaskFile,
-        outside: Option<OutsideIndex>,
-        outcome: Option<&FileOutcome>,
-        summary: &mut SubdirSummary,
-    ) {
-        let (progress, report) = (&self.run.progress, &self.run.report);
-        match outcome {
-            Some(FileOutcome::Done { sha256, size, .. }) => {
-                let mut entry = Entry::new(subdir, &file.file, Verdict::Done);
-                (entry.bytes, entry.sha256) = (Some(*size), Some(hex(sha256)));
-                entry.outside_index = outside;
-                report.add(&entry);
-                summary.outside_index += u64::from(outside.is_some());
-                if file.action == Action::Transfer {
-                    summary.done += 1;
-                    summary.done_bytes += size;
-                    progress.settle(*size, false);
-                } else {
-                    summary.found += 1;
-                }
-            }
-            Some(FileOutcome::Failed(failure)) => {
-                let verdict = if file.action == Action::Check {
-                    Verdict::NotHeld
-                } else {
-                    Verdict::Failed
-                };
-                let mut entry =
-                    Entry::left_out(subdir, &file.file, verdict, failure.cause.as_str());
-                (entry.attempts, entry.bytes) = (Some(failure.attempts), file.size);
-                report.add(&entry);
-                if file.action == Action::Check {
-                    summary.not_held += 1;
-                } else {
-                    summary.failed += 1;
-                    progress.settle(file.size.unwrap_or(0), true);
-                    let due = failure.due_at_ms();
-                    self.retry_due_ms =
-                        Some(self.retry_due_ms.map_or(due, |earliest| earliest.min(due)));
-                }
-            }
-            None => {}
+            tokio::time::sleep(SOON).await;
         }
     }
 }
 
-fn outside(yanked: &[String], file: &TaskFile) -> Option<OutsideIndex> {
-    yanked.contains(&file.file).then_some(OutsideIndex::Yanked)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn hex(sha256: &[u8; 32]) -> String {
-    sha256.iter().map(|byte| format!("{byte:02x}")).collect()
+    #[test]
+    fn a_full_window_is_looked_at_less_often_and_one_where_nothing_settles_less_and_less() {
+        assert_eq!(pause(WINDOW, 9, SOON), LATER);
+        assert_eq!(pause(WINDOW / 2 - 1, 9, LATER), SOON);
+        let mut waits = vec![SOON];
+        while waits.len() < 8 {
+            waits.push(pause(3, 0, waits[waits.len() - 1]));
+        }
+        assert!(waits.is_sorted() && waits[1] == SOON * 2 && waits[7] == LATEST);
+        assert_eq!(pause(3, 1, LATEST), SOON);
+    }
 }

@@ -1,6 +1,7 @@
 //! The life of one subdir's run: index, plan, queue, follow, publish.
 
 mod belief;
+mod collect;
 mod follow;
 mod index;
 mod prepare;
