@@ -114,7 +114,7 @@ impl Process {
             }
         };
         let after = cpu_ticks();
-        let cpu = cpu_time(&fs::read_to_string(format!("/proc/{id}/stat"))?);
+        let cpu = cpu_of(id)?;
         let status = child.wait()?;
         let stdout = fs::read_to_string(&out)?;
         if !status.success() {
@@ -127,7 +127,7 @@ impl Process {
         }
         Ok(Measured {
             wall: end - started,
-            cpu: cpu.context("/proc/PID/stat has two CPU times")?,
+            cpu,
             busy: (after.0 - before.0) as f64 / (after.1 - before.1).max(1) as f64,
             resident,
             anonymous,
@@ -135,6 +135,15 @@ impl Process {
             stdout,
         })
     }
+}
+
+/// User and system time of a process since its start.
+///
+/// # Errors
+/// If there is no such process.
+pub(crate) fn cpu_of(id: u32) -> Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
+    cpu_time(&stat).context("/proc/PID/stat has two CPU times")
 }
 
 /// User and system time of `/proc/PID/stat`. Its second field, in brackets, may hold anything.

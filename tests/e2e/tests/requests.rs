@@ -118,6 +118,27 @@ async fn a_second_run_of_an_unchanged_channel_makes_three_requests_a_subdir_at_m
 }
 
 #[tokio::test]
+async fn an_index_that_differs_in_nothing_published_costs_one_look_at_the_registry() {
+    let mut stage = Stage::registry(standard).await;
+    stage.run().run().await.assert_code(0);
+    let elsewhere = "https://packages.invalid/linux-64/";
+    stage
+        .channel
+        .set_base_url("linux-64", Some(elsewhere))
+        .unwrap();
+    stage.fake().log().clear();
+    stage.run().run().await.assert_code(0);
+    let log = stage.fake().log();
+    let looks = log.select(|entry| entry.path.contains("/linux-64/"));
+    assert_eq!(
+        kinds(&looks),
+        [(Kind::ManifestGet, 1)].into(),
+        "{}",
+        text(&looks)
+    );
+}
+
+#[tokio::test]
 async fn the_config_is_sent_once_and_mounted_into_further_repositories() {
     let stage = Stage::registry(sixty).await;
     stage.run().run().await.assert_code(0);

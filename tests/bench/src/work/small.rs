@@ -11,7 +11,7 @@ use mirror_kit::servers::DockerRegistry;
 
 use super::Found;
 use crate::bench::{Bench, NAMESPACE, SLOTS, destination, per_second};
-use crate::measure::Measured;
+use crate::measure::{Measured, cpu_of};
 use crate::replay::Replay;
 use crate::report::{Row, Target, count};
 use crate::send::send;
@@ -28,10 +28,20 @@ struct Ours {
     measured: Measured,
     /// From the program's start to the last package's manifest.
     transferred: Duration,
+    /// CPU time of the registry.
+    registry: Duration,
 }
 
-/// Runs, and beside each the files a second of the bare loop.
-type Rounds = Vec<(Ours, f64)>;
+/// One run of the bare loop.
+struct Bare {
+    /// Files a second.
+    rate: f64,
+    /// CPU time of the registry.
+    registry: Duration,
+}
+
+/// Runs of both, side by side.
+type Rounds = Vec<(Ours, Bare)>;
 
 pub(super) async fn measure(bench: &Bench) -> Result<Found> {
     let dir = bench.in_memory()?;
@@ -43,13 +53,16 @@ pub(super) async fn measure(bench: &Bench) -> Result<Found> {
     let http = rounds(bench, &server.url(), &replay).await?;
     let local = rounds(bench, &channel.dir.display().to_string(), &replay).await?;
     let rates = |rounds: &Rounds, time: fn(&Ours) -> Duration| -> Vec<(f64, f64)> {
-        let rate = |(ours, bare): &(Ours, f64)| (per_second(builds, time(ours)), *bare);
+        let rate = |(ours, bare): &(Ours, Bare)| (per_second(builds, time(ours)), bare.rate);
         rounds.iter().map(rate).collect()
     };
     let whole = |ours: &Ours| ours.measured.wall;
     let cpu = http
         .iter()
         .map(|(ours, _)| ours.measured.cpu.as_secs_f64() * 1e3 / builds as f64);
+    let a_file = |cpu: Duration| cpu.as_secs_f64() * 1e3 / builds as f64;
+    let registry = Spread::of(http.iter().map(|(ours, _)| a_file(ours.registry))).median;
+    let registry_bare = Spread::of(http.iter().map(|(_, bare)| a_file(bare.registry))).median;
     let busy = Spread::of(http.iter().map(|(ours, _)| ours.measured.busy * 100.0)).median;
     let work = format!(
         "{} files of 5 kB → registry, {SLOTS} at once",
@@ -59,10 +72,13 @@ pub(super) async fn measure(bench: &Bench) -> Result<Found> {
         Row::compared(&work, "files/s", &rates(&http, whole))
             .target(Target::RatioAtLeast(0.9))
             .figure("busy_percent", busy)
+            .figure("registry_cpu_ms_per_file", registry)
+            .figure("registry_cpu_ms_per_file_bare_loop", registry_bare)
             .note(format!(
                 "from the program's start to its end, with start, plan and publication of the index; the channel is served over http, \
                  {names} names. Beside it the bare loop: POST and PUT for three blobs at once, PUT of the manifest, the config once a \
-                 repository; it neither downloads nor publishes. All cores were {busy:.0} % busy"
+                 repository; it neither downloads nor publishes. All cores were {busy:.0} % busy, of which the registry alone took {registry:.1} ms a \
+                 file; with the bare loop it took {registry_bare:.1} ms"
             )),
         Row::compared(format!("{work}: until the last manifest"), "files/s", &rates(&http, |ours| ours.transferred))
             .note("the same runs without the publication of the index, which the bare loop does not do"),
@@ -82,15 +98,23 @@ async fn rounds(bench: &Bench, channel: &str, replay: &Replay) -> Result<Rounds>
         let last = last_manifest(&registry.storage(), &replay.builds[0].repository)?;
         Ok(Ours {
             measured,
+            registry: registry_cpu(&registry)?,
             transferred: last.duration_since(started)?,
         })
     };
     let bare = async || {
         let registry = DockerRegistry::launch().await?;
         let took = send(replay, &bench.client, &registry.url(), NAMESPACE, SLOTS).await?;
-        Ok(per_second(replay.builds.len(), took))
+        Ok(Bare {
+            rate: per_second(replay.builds.len(), took),
+            registry: registry_cpu(&registry)?,
+        })
     };
     in_turn(bench.rounds(), ours, bare).await
+}
+
+fn registry_cpu(registry: &DockerRegistry) -> Result<Duration> {
+    cpu_of(registry.pid().context("the registry runs")?)
 }
 
 /// When the registry wrote the last tag of a package, by its files. `repository` is any of the subdir.

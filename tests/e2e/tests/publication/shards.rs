@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mirror_e2e::stage::{NAMESPACE, Stage};
 use mirror_e2e::stored::{SHARD, SHARD_INDEX};
 use mirror_kit::channel::{Listing, standard};
-use mirror_kit::fake_registry::RegistryView;
+use mirror_kit::fake_registry::{Fault, Kind, RegistryView, When};
 use mirror_kit::package::PackageSpec;
 use rattler_conda_types::ShardedRepodata;
 use serde_json::Value;
@@ -115,10 +115,10 @@ async fn while_a_long_fill_publishes_again_and_again() {
         .args(["--publish-every", "0s", "--workers", "1"]);
     run.run().await.assert_code(0);
     stage.assert_complete();
-    let puts = stage.fake().log().count_in(
-        &index_repository(&stage),
-        mirror_kit::fake_registry::Kind::ManifestPut,
-    );
+    let puts = stage
+        .fake()
+        .log()
+        .count_in(&index_repository(&stage), Kind::ManifestPut);
     assert!(puts > 1, "published {puts} times");
 }
 
@@ -134,9 +134,47 @@ async fn only_the_shards_that_changed_are_pushed() {
         .add(PackageSpec::new("p003", "2.0", "0"), Listing::indexed())
         .unwrap();
     stage.run().run().await.assert_code(0);
-    let puts = stage
-        .fake()
-        .log()
-        .count_in(&shards, mirror_kit::fake_registry::Kind::ManifestPut);
+    let puts = stage.fake().log().count_in(&shards, Kind::ManifestPut);
     assert_eq!(puts, 1, "{}", stage.log());
+}
+
+#[tokio::test]
+async fn no_shard_waits_for_another() {
+    let stage = Stage::registry(many(40)).await;
+    compare_each(&stage);
+    let shards = "/linux-64/repodata.json/shards";
+    // The config comes first.
+    let blob = When::kind(Kind::UploadPut).repository_ending(shards).nth(2);
+    let manifest = When::kind(Kind::ManifestPut)
+        .repository_ending(shards)
+        .nth(39);
+    let (blob, manifest) = (stage.fake().hold(blob), stage.fake().hold(manifest));
+    let running = stage.run().spawn();
+    manifest.held().await;
+    assert_eq!(blob.count(), 1, "{}", stage.log());
+    manifest.release();
+    blob.release();
+    running.wait().await.assert_code(0);
+    stage.assert_complete();
+}
+
+#[tokio::test]
+async fn a_shard_that_the_registry_loses_among_others_is_the_only_one_pushed_again() {
+    let stage = Stage::registry(many(40)).await;
+    compare_each(&stage);
+    let shards = "/linux-64/repodata.json/shards";
+    let when = When::kind(Kind::UploadPut)
+        .repository_ending(shards)
+        .nth(20);
+    stage.fake().fault(when, Fault::LoseBlob);
+    stage.run().run().await.assert_code(0);
+    stage.assert_complete();
+    let repository = format!("{}/shards", index_repository(&stage));
+    let log = stage.fake().log();
+    let sent = log.select(|entry| {
+        let there = entry.repository.as_deref() == Some(&repository);
+        // The config has two bytes.
+        there && entry.kind == Kind::UploadPut && entry.received > 2
+    });
+    assert_eq!(sent.len(), 40 + 1, "{}", stage.log());
 }

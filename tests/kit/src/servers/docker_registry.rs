@@ -107,6 +107,12 @@ impl DockerRegistry {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// Its process, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Kills it as a crash would. Port and storage stay reserved for
     /// [`start`](Self::start).
     pub fn stop(&mut self) {
