@@ -57,6 +57,14 @@ pub(crate) fn mirror(command: MirrorCommand) -> ExitCode {
         }
     };
     voice.several = turns.len() > 1;
+    // First of all: the runtime and its signals want descriptors too.
+    let workers = match workers(&turns) {
+        Ok(workers) => workers,
+        Err(error) => {
+            voice.error(&format!("{error:#}"));
+            return ExitCode::from(COULD_NOT_RUN);
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -67,7 +75,7 @@ pub(crate) fn mirror(command: MirrorCommand) -> ExitCode {
             return ExitCode::from(COULD_NOT_RUN);
         }
     };
-    let code = runtime.block_on(all(turns, dry_run, &screen, voice));
+    let code = runtime.block_on(all(turns, workers, dry_run, &screen, voice));
     // A decoder on a blocking thread may be at work on what nobody waits for any more.
     runtime.shutdown_timeout(Duration::from_secs(1));
     ExitCode::from(code)
@@ -78,18 +86,18 @@ fn is_colourless() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
-/// Runs every mirror; one that cannot be done does not keep the others from being done.
-async fn all(turns: Vec<Turn>, dry_run: bool, screen: &Screen, mut voice: Voice) -> u8 {
-    let begun = Shutdown::on_signals()
-        .map_err(|error| format!("listen for signals: {error}"))
-        .and_then(|shutdown| {
-            let workers = workers(&turns).map_err(|error| format!("{error:#}"))?;
-            Ok((shutdown, workers))
-        });
-    let (shutdown, workers) = match begun {
-        Ok(begun) => begun,
+/// Runs every mirror with at most `workers` workers; one that cannot be done does not keep the others from being done.
+async fn all(
+    turns: Vec<Turn>,
+    workers: usize,
+    dry_run: bool,
+    screen: &Screen,
+    mut voice: Voice,
+) -> u8 {
+    let shutdown = match Shutdown::on_signals() {
+        Ok(shutdown) => shutdown,
         Err(error) => {
-            voice.error(&error);
+            voice.error(&format!("listen for signals: {error}"));
             return COULD_NOT_RUN;
         }
     };
