@@ -37,3 +37,41 @@ impl Judged {
         hash_in(self.stem, record.file.archive())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::HashSet;
+
+    use mirror_channel::selection::Filters;
+
+    use super::super::make::hash_of;
+    use super::*;
+
+    #[test]
+    fn what_is_found_out_of_a_record_is_what_its_file_says() {
+        let selection = Selection::new(&Filters::default(), 0).unwrap();
+        let layout = SubdirLayout::new("ghcr.io", "org", "chan", "linux-64").unwrap();
+        let mut hashes = HashSet::new();
+        for (file, has_place) in [
+            ("zlib-1-0.conda", true),
+            ("zlib-1-0.tar.bz2", true),
+            ("zlib-1-1.conda", true),
+            ("zlib-1~2-0.conda", false),
+            ("Zlib~-1-0.tar.bz2", false),
+        ] {
+            let record = Record {
+                file: file.parse().unwrap(),
+                sha256: None,
+                md5: None,
+                size: None,
+            };
+            let judged = Judged::of(&record, b"{}", &selection, None, &layout);
+            assert_eq!(judged.has_place, has_place, "{file}");
+            assert_eq!(judged.choice, Choice::Selected);
+            assert_eq!(judged.hash(&record), hash_of(&record.file), "{file}");
+            assert_eq!(judged.stem, stem_hash(&record.file), "{file}");
+            assert!(hashes.insert(judged.hash(&record)), "{file}");
+        }
+    }
+}

@@ -213,3 +213,6 @@ fn base_url_in(info: &[u8]) -> Option<String> {
         .base_url
         .filter(|url| !url.is_empty())
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,6 +66,7 @@ impl Publisher<'_> {
     pub(crate) async fn publish(&mut self) -> anyhow::Result<Published> {
         let (mut merges, mut pleas) = (0, 0);
         while merges < MAX_MERGES {
+            fail_point::hit("before-index").await;
             let dir = tempfile::tempdir_in(&self.run.scratch).context("make room for the index")?;
             let (plain, excluded) = self.filter(dir.path()).await?;
             if let Some(latest) = self.believed()

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 
 use mirror_e2e::finished::Finished;
 use mirror_e2e::stage::Stage;
-use mirror_kit::channel::{Channel, Listing, standard};
+use mirror_kit::channel::{Channel, ChannelBuilder, Listing, standard};
+use mirror_kit::fake_channel::{Fault, Times};
 use mirror_kit::fake_registry::{Kind, When};
-use mirror_kit::package::{Fill, PackageSpec};
+use mirror_kit::package::{Fill, Format, PackageSpec};
 
 /// Brings a stage whose run was just killed to its end.
 async fn recovers(stage: &Stage) {
@@ -165,6 +166,46 @@ async fn killed_in_the_middle_of_uploads_the_next_run_completes() {
         running.wait().await.assert_killed();
         stage.fake().clear_faults();
         recovers(&stage).await;
+    }
+}
+
+/// A stage with one package that is large enough to be sent while it comes. Its first download never ends.
+async fn overlapping(format: Format) -> Stage {
+    let stage = Stage::registry(|folder| {
+        let package = PackageSpec::new("large", "1.0", "0").format(format);
+        ChannelBuilder::new(folder)
+            .package(package.payload(10 << 20, Fill::Random))
+            .build()
+    })
+    .await;
+    let file = &stage.channel.files[0];
+    let after = file.size - 1;
+    let stall = Fault::Stall { after };
+    stage.source.fault(&file.file_name, stall, Times::First(1));
+    stage
+}
+
+#[tokio::test]
+async fn killed_while_a_file_is_sent_that_has_not_all_come_the_next_run_completes() {
+    for format in [Format::Conda, Format::TarBz2] {
+        // Pieces of 128 KiB: the first, and one of the last that may be sent before the file is verified.
+        for nth in [1, 75] {
+            let stage = overlapping(format).await;
+            let crashed = stage.run().kill_at_nth("mid-early-upload", nth).run().await;
+            crashed.assert_killed();
+            let repository = format!("{}/large", stage.subdir("linux-64"));
+            let posts = stage.fake().log().count_in(&repository, Kind::UploadPost);
+            assert_eq!(posts, 1, "its upload had begun\n{}", stage.log());
+            assert!(stage.held(&stage.view()).is_empty());
+            recovers(&stage).await;
+            let file = &stage.channel.files[0].file_name;
+            assert_eq!(stage.downloads_of(file), 2, "what came was not whole");
+
+            let written = stage.written();
+            stage.run().run().await.assert_code(0);
+            assert_eq!(stage.written(), written, "a run with nothing to do");
+            assert_eq!(stage.downloads_of(file), 2, "a run with nothing to do");
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use mirror_kit::fake_channel::{FakeChannel, Fault as ChannelFault, Times};
-use mirror_kit::fake_registry::Kind::{UploadPost, UploadPut};
+use mirror_kit::fake_registry::Kind::{BlobHead, ManifestPut, UploadPost, UploadPut};
 use mirror_kit::fake_registry::{Entry, FakeRegistry, Fault, When};
 use mirror_kit::package::{Fill, Format, MadePackage, PackageSpec};
 use mirror_ledger::FailureKind;
@@ -26,10 +26,14 @@ struct Scene {
 
 impl Scene {
     async fn of(format: Format) -> Self {
+        Self::with(format, 10 << 20).await
+    }
+
+    async fn with(format: Format, bytes: u64) -> Self {
         let fake = FakeRegistry::start();
         let mut bench = Bench::with_registry(&fake);
         let spec = PackageSpec::new("large", "1", "0").format(format);
-        let package = bench.make(&spec.payload(10 << 20, Fill::Random));
+        let package = bench.make(&spec.payload(bytes, Fill::Random));
         let folder = bench.dir.path().join("channel");
         let channel = FakeChannel::start(folder).await.unwrap();
         bench.source = Url::parse(&channel.url_of(&format!("{SUBDIR}/"))).unwrap();
@@ -99,6 +103,11 @@ async fn a_large_file_is_sent_while_it_comes_and_its_end_when_it_is_verified() {
     assert!(scene.bench.is_done(&scene.package).await);
     assert!(scene.bench.holds(&scene.package).await);
     assert_eq!((scene.downloads(), scene.puts().len()), (1, 1));
+    assert_eq!(
+        scene.fake.log().count(BlobHead),
+        0,
+        "it was known to be new"
+    );
 }
 
 #[tokio::test]
@@ -143,6 +152,20 @@ async fn wrong_bytes_are_reported_as_such_though_their_upload_failed_first() {
 }
 
 #[tokio::test]
+async fn of_a_file_that_is_not_large_nothing_is_sent_before_it_is_verified() {
+    let scene = Scene::with(Format::Conda, 7 << 20).await;
+    scene.damage();
+    let running = scene.bench.start(1, Duration::ZERO);
+    scene.channel.held().await;
+    scene.channel.release();
+    scene.bench.work_off(1).await;
+    running.stop().await.unwrap();
+    assert_eq!(scene.downloads(), 3);
+    let log = scene.fake.log();
+    assert_eq!(log.count(UploadPost), 0, "{}", log.to_text());
+}
+
+#[tokio::test]
 async fn an_upload_that_breaks_off_while_the_file_comes_is_made_again_without_another_download() {
     let scene = Scene::of(Format::Conda).await;
     let first = When::kind(UploadPut).nth(1);
@@ -158,6 +181,28 @@ async fn an_upload_that_breaks_off_while_the_file_comes_is_made_again_without_an
     assert!(scene.bench.is_done(&scene.package).await);
     assert!(scene.is_stored());
     assert_eq!((scene.downloads(), scene.puts().len()), (1, 2));
+    let log = scene.fake.log();
+    // The registry did not have to say that the blob it was to name is not there.
+    assert_eq!(log.count(ManifestPut), 1, "{}", log.to_text());
+}
+
+#[tokio::test]
+async fn an_upload_whose_answer_is_lost_while_the_file_comes_is_looked_for_and_not_made_again() {
+    let scene = Scene::of(Format::Conda).await;
+    let first = When::kind(UploadPut).nth(1);
+    scene.fake.fault(first.clone(), Fault::CutAnswer);
+    let begun = scene.fake.hold_in_body(first, 1);
+    let running = scene.bench.start(1, Duration::ZERO);
+    begun.held().await;
+    begun.release();
+    scene.channel.held().await;
+    scene.channel.release();
+    scene.bench.work_off(1).await;
+    running.stop().await.unwrap();
+    assert!(scene.bench.is_done(&scene.package).await);
+    assert!(scene.is_stored());
+    assert_eq!((scene.downloads(), scene.puts().len()), (1, 1));
+    assert_eq!(scene.fake.log().count(ManifestPut), 1);
 }
 
 #[tokio::test]

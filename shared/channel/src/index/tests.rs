@@ -317,3 +317,41 @@ proptest! {
         prop_assert_eq!(files.shards.new.len(), names.len());
     }
 }
+
+#[test]
+fn a_file_that_cannot_be_written_is_an_error_that_names_it() {
+    for name in [JSON, ZST, SHARD_PACK, SHARD_INDEX] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join(name)).unwrap();
+        let error = build(
+            upstream(&text(&sample(), false)),
+            &|_| Keep::Keep,
+            "x",
+            &HashSet::new(),
+            dir.path(),
+            Limits::default(),
+        )
+        .unwrap_err();
+        assert!(
+            matches!(&error, IndexError::Io { path, .. } if path.ends_with(name)),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn shards_that_are_known_are_listed_but_not_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let make = |known: &HashSet<[u8; 32]>| {
+        let upstream = upstream(&text(&sample(), false));
+        let limits = Limits::default();
+        build(upstream, &|_| Keep::Keep, "x", known, dir.path(), limits).unwrap()
+    };
+    let first = make(&HashSet::new());
+    let known: HashSet<_> = first.shards.new.iter().map(|shard| shard.sha256).collect();
+    let again = make(&known);
+    assert_eq!(first.shards.new.len(), first.shards.total);
+    assert_eq!(again.shards.new, []);
+    assert_eq!(again.shards.total, first.shards.total);
+    assert_eq!(again.shard_index.sha256, first.shard_index.sha256);
+}

@@ -81,4 +81,30 @@ mod tests {
             prop_assert_eq!(plain_end(&bytes), plain);
         }
     }
+
+    #[test]
+    fn each_byte_is_told_apart_at_each_place_of_a_string_and_at_the_end_of_what_is_there() {
+        for (len, byte) in
+            (0..=SHORT + 9).flat_map(|len| (0..=u8::MAX).map(move |byte| (len, byte)))
+        {
+            let mut bytes = vec![b'a'; len];
+            for at in 0..len {
+                bytes[at] = byte;
+                bytes.push(b'"');
+                let (found, plain) = match byte {
+                    b'"' => (at, Some(at)),
+                    b'\\' => (at, None),
+                    0..0x20 => (len, None),
+                    _ => (len, Some(len)),
+                };
+                assert_eq!(quote_or_escape(&bytes), Some(found), "{bytes:?}");
+                assert_eq!(plain_end(&bytes), plain, "{bytes:?}");
+                bytes.pop();
+                let ends = matches!(byte, b'"' | b'\\').then_some(at);
+                assert_eq!(quote_or_escape(&bytes), ends, "{bytes:?}");
+                assert_eq!(plain_end(&bytes), (byte == b'"').then_some(at), "{bytes:?}");
+                bytes[at] = b'a';
+            }
+        }
+    }
 }

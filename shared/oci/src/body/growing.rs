@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream::{Stream, try_unfold};
+use mirror_runtime::fail_point;
 use tokio::sync::watch;
 
 use super::{SEND_CHUNK, read_chunk};
@@ -105,6 +106,7 @@ impl Growing {
                 let until = stand.wait_for(|stand| stand.sendable(len) > at).await;
                 let until = until.map_err(given_up)?.sendable(len);
                 let chunk = read_chunk(file, at, (until - at).min(SEND_CHUNK)).await?;
+                fail_point::hit("mid-early-upload").await;
                 Ok(Some((chunk.clone(), (at + chunk.len() as u64, stand))))
             }
         }))

@@ -90,3 +90,23 @@ pub(super) fn host_of(url: &Url) -> String {
     url.port()
         .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::body::growing;
+
+    #[test]
+    fn a_body_that_still_grows_is_given_time_for_its_end() {
+        let time = |body: &Body| {
+            let url = Url::parse("http://localhost/v2/").unwrap();
+            let request = Request::new("push", Method::PUT, url, "a", Access::Push);
+            request.with_body("", body).timeout()
+        };
+        let (_growth, growing) = growing("file", 10 * SLOWEST_UPLOAD);
+        let whole = time(&Body::file("file", 10 * SLOWEST_UPLOAD));
+        assert_eq!(whole, BASE_TIMEOUT + Duration::from_secs(10));
+        assert_eq!(time(&Body::Growing(growing)), whole + GROWTH);
+    }
+}

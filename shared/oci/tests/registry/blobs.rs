@@ -4,7 +4,8 @@ use std::io::Write as _;
 
 use mirror_kit::fake_registry::Kind::{BlobHead, UploadPost, UploadPut};
 use mirror_kit::fake_registry::{FakeRegistry, Fault, When};
-use mirror_oci::{Body, Digest, Presence, Pushed};
+use mirror_oci::body::growing;
+use mirror_oci::{Body, Destination, Digest, Presence, Pushed};
 use mirror_runtime::{Disposed as _, Disposition};
 
 use crate::support::{REPOSITORY, asked, blob, holds, stranger};
@@ -244,5 +245,38 @@ async fn an_upload_session_without_a_usable_place_is_not_followed() {
         assert_eq!(pushed.unwrap(), Pushed::Sent, "{place:?}");
         let expected = [UploadPost, BlobHead, UploadPost, UploadPut];
         assert_eq!(asked(&fake), expected, "{place:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_blob_that_still_grows_gets_one_try_and_its_end_only_when_it_is_vouched_for() {
+    let content: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
+    let len = content.len() as u64;
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&content).unwrap();
+    for (is_vouched, fault) in [
+        (true, None),
+        (true, Some(Fault::status(500))),
+        (false, None),
+    ] {
+        let fake = FakeRegistry::start();
+        let fails = fault.is_some() || !is_vouched;
+        if let Some(fault) = fault {
+            fake.fault(When::kind(UploadPut), fault);
+        }
+        let (growth, growing) = growing(file.path(), len);
+        growth.reach(len);
+        match is_vouched {
+            true => growth.vouch(),
+            false => drop(growth),
+        }
+        let destination = Destination::Registry(Box::new(stranger(&fake)));
+        let digest = Digest::of(&content);
+        let pushed = destination
+            .push_growing(REPOSITORY, &digest, growing, Presence::Absent)
+            .await;
+        assert_eq!(pushed.is_err(), fails);
+        assert_eq!(fake.log().count(UploadPost), 1, "{}", fake.log().to_text());
+        assert_eq!(holds(&fake, REPOSITORY, &content), !fails);
     }
 }

@@ -1,12 +1,14 @@
 //! Sharded clients are told the same as others, record by record, at every publication.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use mirror_e2e::stage::{NAMESPACE, Stage};
 use mirror_e2e::stored::{SHARD, SHARD_INDEX};
 use mirror_kit::channel::{Listing, standard};
 use mirror_kit::fake_registry::{Fault, Kind, RegistryView, When};
 use mirror_kit::package::PackageSpec;
+use mirror_kit::process::Home;
 use rattler_conda_types::ShardedRepodata;
 use serde_json::Value;
 
@@ -123,6 +125,20 @@ async fn while_a_long_fill_publishes_again_and_again() {
 }
 
 #[tokio::test]
+async fn a_long_fill_publishes_again_only_when_something_settled_since() {
+    let stage = Stage::registry(many(12)).await;
+    // Time to publish a hundred times.
+    stage.source.latency(Duration::from_millis(50));
+    let run = stage
+        .run()
+        .args(["--publish-every", "0s", "--workers", "1"]);
+    // Each file may be a reason once, and the end of each subdir.
+    let run = run.kill_at_nth("before-index", 12 + 2 + 1);
+    run.run().await.assert_code(0);
+    stage.assert_complete();
+}
+
+#[tokio::test]
 async fn only_the_shards_that_changed_are_pushed() {
     let mut stage = Stage::registry(many(12)).await;
     stage.run().run().await.assert_code(0);
@@ -177,4 +193,20 @@ async fn a_shard_that_the_registry_loses_among_others_is_the_only_one_pushed_aga
         there && entry.kind == Kind::UploadPut && entry.received > 2
     });
     assert_eq!(sent.len(), 40 + 1, "{}", stage.log());
+}
+
+#[tokio::test]
+async fn of_an_index_whose_files_are_gone_all_shards_are_pushed_again() {
+    let stage = Stage::registry(many(12)).await;
+    compare_each(&stage);
+    stage.run().run().await.assert_code(0);
+    let lost = (0..12).map(|number| format!("{}/p{number:03}", stage.subdir("linux-64")));
+    for repository in lost.chain([format!("{}/shards", index_repository(&stage))]) {
+        assert!(stage.fake().delete_repository(&repository), "{repository}");
+    }
+    // All that another machine knows is what the index says.
+    let elsewhere = Home::new();
+    stage.run_in(&elsewhere).run().await.assert_code(0);
+    assert_alike(&stage.view(), &stage.subdir("linux-64"));
+    stage.assert_complete();
 }

@@ -57,6 +57,24 @@ async fn transitions_at_once_all_complete_and_are_all_there_after_a_reopening() 
 }
 
 #[tokio::test]
+async fn transitions_that_come_while_the_writer_keeps_its_distance_all_complete() {
+    let (_folder, path) = place();
+    let ledger = Arc::new(RedbLedger::open(&path, OWNER).unwrap());
+    let mut sides = JoinSet::new();
+    for side in 0..8 {
+        let ledger = Arc::clone(&ledger);
+        sides.spawn(async move {
+            for n in side * 25..(side + 1) * 25 {
+                let settled = ledger.settle(numbered(n)).await;
+                assert_eq!(settled, Ok(Settled::Accepted));
+            }
+        });
+    }
+    sides.join_all().await;
+    assert_eq!(known(&ledger, 201).await, 200);
+}
+
+#[tokio::test]
 async fn a_transition_begun_happens_though_nobody_waits_for_it() {
     let (_folder, path) = place();
     let ledger = Arc::new(RedbLedger::open(&path, OWNER).unwrap());

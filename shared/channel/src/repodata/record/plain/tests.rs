@@ -87,3 +87,41 @@ fn records_as_they_are_take_the_shortcut() {
     let fields = fields(record).map(|fields| (fields.name, fields.md5, fields.size));
     assert_eq!(fields, Some((Some("zlib".into()), None, Some(12))));
 }
+
+#[test]
+fn what_it_is_not_sure_of_is_left_to_the_other() {
+    let keys = |count: usize, last: &str| {
+        let keys = (0..count).map(|key| format!("\"k{key:02}\":0,"));
+        format!("{{{}\"{last}\":0}}", keys.collect::<String>())
+    };
+    let nested = |depth: usize| format!("{{\"x\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+    for taken in [keys(KEYS - 1, "l"), nested(DEPTH as usize)] {
+        assert!(fields(&taken).is_some(), "{taken}");
+    }
+    let deep = nested(DEPTH as usize + 1);
+    // Of so many keys one that is there twice could not be told.
+    for left in [keys(KEYS, "l"), keys(KEYS, "k31"), deep] {
+        assert!(fields(&left).is_none(), "{left}");
+    }
+    for left in [
+        "{}x",
+        "{}{}",
+        "{\u{b}}",
+        "{\"x\":0\u{c}}",
+        "{\"x\":1.5}",
+        "{\"x\":1e3}",
+        "{\"x\":[0,]}",
+        "{\"x\":0,}",
+        "{\"x\":-01}",
+        "{\"b\":0,\"a\":0,\"b\":0}",
+        "{\"\\u0061\":0}",
+        "{\"x\":\"",
+        "{\"x\":\"7 bytes",
+        "{\"x\":\"8 bytes!",
+        "{\"x",
+        "{",
+        "",
+    ] {
+        assert!(fields(left).is_none(), "{left:?}");
+    }
+}
