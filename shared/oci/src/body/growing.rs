@@ -126,7 +126,8 @@ impl Growing {
     }
 }
 
-/// A reader that waits for what is not written yet. It never waits for ever: the writer's end tells it either way.
+/// A reader that waits for what is not written yet. It never waits for ever: the writer's end tells it either way, and
+/// once the writer gave up its next read fails, however far it is behind.
 #[derive(Debug)]
 pub struct Follower {
     file: File,
@@ -143,10 +144,22 @@ impl Read for Follower {
             return Ok(0);
         }
         if self.at == self.written {
+impl Follower {
+    /// Whether the writer is gone without having vouched.
+    fn is_given_up(&self) -> bool {
+        // In this order: whoever vouches does so before it goes.
+        self.stand.has_changed().is_err() && !self.stand.borrow().vouched
+    }
+}
+
             let at = self.at;
             let more = self.stand.wait_for(|stand| stand.written > at);
             let stand = futures::executor::block_on(more).map_err(given_up)?;
             self.written = stand.written.min(self.len);
+        }
+        // What is there already is of no use either.
+        if self.is_given_up() {
+            return Err(never_complete());
         }
         let there = usize::try_from(self.written - self.at).unwrap_or(usize::MAX);
         let most = buffer.len().min(there);
@@ -166,3 +179,7 @@ fn given_up(_: watch::error::RecvError) -> io::Error {
 #[cfg(test)]
 #[path = "growing_tests.rs"]
 mod tests;
+    never_complete()
+}
+
+fn never_complete() -> io::Error {

@@ -113,4 +113,28 @@ fn a_thread_that_follows_a_file_is_woken_when_it_is_given_up() {
     });
     drop(growth);
     reading.join().unwrap().unwrap_err();
+
+#[test]
+fn a_thread_that_is_behind_when_the_file_is_given_up_reads_no_more_of_it() {
+    let (growth, mut made) = made();
+    let mut follower = made.growing.follow().unwrap();
+    made.write(&growth, LEN);
+    let mut first = [0; 10];
+    follower.read_exact(&mut first).unwrap();
+    drop(growth);
+    follower.read(&mut first).unwrap_err();
+}
+
+#[test]
+fn a_thread_that_is_behind_when_the_file_is_vouched_for_reads_it_to_its_end() {
+    let (growth, mut made) = made();
+    let mut follower = made.growing.follow().unwrap();
+    made.write(&growth, LEN);
+    let mut first = [0; 10];
+    follower.read_exact(&mut first).unwrap();
+    growth.vouch();
+    let mut rest = Vec::new();
+    follower.read_to_end(&mut rest).unwrap();
+    assert_eq!([&first, &*rest].concat(), made.content);
+}
 }
