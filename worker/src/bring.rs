@@ -52,10 +52,16 @@ impl Transfer<'_> {
         };
         let begin = |arriving| self.meanwhile(wanted, presence, arriving);
         let (fetched, mut meanwhile) = fetch(download, begin).await?;
-        // A blob sent early stays without a manifest if its package cannot be read, which harms nobody.
         let followed = meanwhile.take_info();
         let info = self.info(file, &fetched.body, followed);
-        let info = meanwhile.during(info).await?;
+        let info = match meanwhile.during(info).await {
+            Ok(info) => info,
+            Err(error) => {
+                // A blob that is there already stays without a manifest, which harms nobody.
+                meanwhile.abandon().await;
+                return Err(error);
+            }
+        };
         if let Some(other) = info.other_than(file.stem()) {
             tracing::warn!(
                 url = redact::url(&url),
@@ -136,20 +142,14 @@ impl Transfer<'_> {
             let (subdir, limits) = (self.task.subdir.clone(), context.limits);
             Extraction::follow(growing.clone(), held, subdir, limits, context.spool.dir())
         });
-        let upload = match wanted.sha256.map(Digest::from_sha256) {
-            Some(digest) if context.destination.takes_growing() => {
-                let repository = &self.place.repository;
-                upload_early(
-                    &context.destination,
-                    repository,
-                    digest,
-                    growing,
-                    near,
-                    presence,
-                )
-                .boxed()
-            }
-            _ => no_upload(),
+        let digest = wanted.sha256.map(Digest::from_sha256);
+        let repository = &self.place.repository;
+        let upload = |abandoned| match context.destination.takes_growing().zip(digest) {
+            Some((registry, digest)) => upload_early(
+                registry, repository, digest, growing, near, presence, abandoned,
+            )
+            .boxed(),
+            None => no_upload(),
         };
         Meanwhile::new(upload, info)
     }

@@ -59,10 +59,6 @@ pub(crate) async fn extract_body(
             let file = File::open(path.as_path()).map_err(ExtractError::Spool)?;
             extract(file, archive, &subdir, &limits, &spool)
         }
-        Body::Growing(growing) => {
-            let package = growing.follow().map_err(ExtractError::Spool)?;
-            extract_tar_bz2(package, &subdir, &limits, &spool)
-        }
     };
     Extraction::begin(work).end().await
 }
