@@ -177,14 +177,10 @@ impl Transfer<'_> {
         body: &Body,
         followed: Option<Extraction>,
     ) -> Result<Info, TransferError> {
-        let taken = match followed {
-            Some(extraction) => extraction.end().await,
-            None => {
-                let (limits, spool) = (self.context.limits, self.context.spool.dir());
-                let subdir = self.task.subdir.clone();
-                extract::extract_body(body.clone(), file.archive(), subdir, limits, spool).await
-            }
-        };
+        let (limits, spool) = (self.context.limits, self.context.spool.dir());
+        let (body, subdir) = (body.clone(), self.task.subdir.clone());
+        let taken =
+            extract::extract_body(followed, body, file.archive(), subdir, limits, spool).await;
         taken.map_err(|source| TransferError::Extract {
             file: file.as_str().to_owned(),
             source,
