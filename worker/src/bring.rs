@@ -52,10 +52,16 @@ impl Transfer<'_> {
         };
         let begin = |arriving| self.meanwhile(wanted, presence, arriving);
         let (fetched, mut meanwhile) = fetch(download, begin).await?;
-        // A blob sent early stays without a manifest if its package cannot be read, which harms nobody.
         let followed = meanwhile.take_info();
         let info = self.info(file, &fetched.body, followed);
-        let info = meanwhile.during(info).await?;
+        let info = match meanwhile.during(info).await {
+            Ok(info) => info,
+            Err(error) => {
+                // A blob that is there already stays without a manifest, which harms nobody.
+                meanwhile.abandon().await;
+                return Err(error);
+            }
+        };
         if let Some(other) = info.other_than(file.stem()) {
             tracing::warn!(
                 url = redact::url(&url),
@@ -136,20 +142,14 @@ impl Transfer<'_> {
             let (subdir, limits) = (self.task.subdir.clone(), context.limits);
             Extraction::follow(growing.clone(), held, subdir, limits, context.spool.dir())
         });
-        let upload = match wanted.sha256.map(Digest::from_sha256) {
-            Some(digest) if context.destination.takes_growing() => {
-                let repository = &self.place.repository;
-                upload_early(
-                    &context.destination,
-                    repository,
-                    digest,
-                    growing,
-                    near,
-                    presence,
-                )
-                .boxed()
-            }
-            _ => no_upload(),
+        let digest = wanted.sha256.map(Digest::from_sha256);
+        let repository = &self.place.repository;
+        let upload = |abandoned| match context.destination.takes_growing().zip(digest) {
+            Some((registry, digest)) => upload_early(
+                registry, repository, digest, growing, near, presence, abandoned,
+            )
+            .boxed(),
+            None => no_upload(),
         };
         Meanwhile::new(upload, info)
     }
@@ -177,14 +177,10 @@ impl Transfer<'_> {
         body: &Body,
         followed: Option<Extraction>,
     ) -> Result<Info, TransferError> {
-        let taken = match followed {
-            Some(extraction) => extraction.end().await,
-            None => {
-                let (limits, spool) = (self.context.limits, self.context.spool.dir());
-                let subdir = self.task.subdir.clone();
-                extract::extract_body(body.clone(), file.archive(), subdir, limits, spool).await
-            }
-        };
+        let (limits, spool) = (self.context.limits, self.context.spool.dir());
+        let (body, subdir) = (body.clone(), self.task.subdir.clone());
+        let taken =
+            extract::extract_body(followed, body, file.archive(), subdir, limits, spool).await;
         taken.map_err(|source| TransferError::Extract {
             file: file.as_str().to_owned(),
             source,

@@ -135,7 +135,13 @@ async fn fetch_once<'m>(
         }),
     };
     let receiving = receive(download, pace, bytes, sink, near);
-    let mut complete = meanwhile.during(receiving).await?;
+    let mut complete = match meanwhile.during(receiving).await {
+        Ok(complete) => complete,
+        Err(error) => {
+            meanwhile.abandon().await;
+            return Err(error);
+        }
+    };
     complete.vouch();
     let fetched = Fetched {
         body: complete.body,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use mirror_oci::body::LONGEST_WAIT;
+
 /// How slow a download may be. One that is slower is given up: a server that sends a byte now and then
 /// would hold a slot and its room in the spool for ever.
 #[derive(Debug, Clone, Copy)]
@@ -23,11 +25,6 @@ impl Pace {
         elapsed > self.grace + Duration::from_secs(received / self.slowest)
     }
 }
-
-/// The longest that an upload should wait for the rest of its download. Proxies in front of registries cut bodies that
-/// stand still for 60 seconds (nginx's `client_body_timeout`), ghcr.io uploads that take ten minutes: a third of the one
-/// leaves room for a download that slows down, and takes little of the other.
-const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// So many bytes are no rate yet: they may come out of buffers on the way.
 const UNTRUSTED: u64 = 1 << 20;

@@ -77,11 +77,13 @@ impl Sink {
         sums: Sums,
     ) -> Result<(Self, Option<Growing>), SpoolError> {
         let dir = spool.dir().to_path_buf();
-        let path = reservation.path().to_path_buf();
-        let (growth, followed) = size.map(|size| growing(path.as_path(), size)).unzip();
-        let created = blocking(move || File::create(path)).await;
+        let path = reservation.path();
+        let (growth, followed) = size.map(|size| growing(path, size)).unzip();
+        // Dropped meanwhile, the file must not be made after its room was given back: nobody would remove it.
+        let created = blocking(move || Ok((File::create(reservation.path())?, reservation))).await;
+        let (file, reservation) = created.map_err(|error| SpoolError::io(&dir, error))?;
         let desk = Desk {
-            file: created.map_err(|error| SpoolError::io(&dir, error))?,
+            file,
             spare: Vec::new(),
             written: 0,
             sums,
@@ -191,4 +193,42 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .map_err(io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::mpsc;
+
+    use futures::FutureExt as _;
+    use mirror_oci::package::Wanted;
+
+    use super::*;
+
+    #[test]
+    fn a_file_whose_download_is_dropped_before_it_is_made_leaves_nothing() {
+        // One thread that blocks, so that the file waits for its turn.
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.max_blocking_threads(1).build().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path().into(), 1 << 20).unwrap();
+        let wanted = Wanted {
+            file: "a-1-0.conda".parse().unwrap(),
+            sha256: None,
+            md5: None,
+            size: None,
+        };
+        runtime.block_on(async {
+            let (go, gone) = mpsc::channel::<()>();
+            let before = tokio::task::spawn_blocking(move || gone.recv());
+            let reservation = Arc::new(spool.reserve(Some(10)).await.unwrap());
+            let opened = Sink::file(reservation, Some(10), &spool, Sums::of(&wanted));
+            assert!(opened.now_or_never().is_none());
+            drop(go);
+            let _ = before.await.unwrap();
+            // Behind the file in the line.
+            tokio::task::spawn_blocking(|| ()).await.unwrap();
+        });
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
 }

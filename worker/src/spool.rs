@@ -109,7 +109,7 @@ impl Spool {
             budget,
             whole,
             units: Arc::new(Semaphore::new(units)),
-            followers: Arc::new(Semaphore::new(cores())),
+            followers: Arc::new(Semaphore::new(followers(cores()))),
         })
     }
 
@@ -125,8 +125,8 @@ impl Spool {
         self.budget
     }
 
-    /// Leave to follow a file while it comes, unless as many threads as there are cores do so already: more would only
-    /// take threads away from those that write the files they wait for.
+    /// Leave to follow a file while it comes, unless as many threads as there are cores, or 32, do so already: more would
+    /// only take threads away from those that write the files they wait for.
     pub(crate) fn try_follow(&self) -> Option<Follow> {
         Arc::clone(&self.followers).try_acquire_owned().ok()
     }
@@ -157,6 +157,14 @@ impl Spool {
             _units: units,
         })
     }
+}
+
+/// The most files that are followed at once, however many cores there are: each takes one of the threads that may block,
+/// of which there are 512, and waits on it for its download.
+const MOST_FOLLOWERS: usize = 32;
+
+fn followers(cores: usize) -> usize {
+    cores.min(MOST_FOLLOWERS)
 }
 
 fn cores() -> usize {
@@ -226,6 +234,11 @@ mod tests {
         assert!(small.as_mut().now_or_never().is_none(), "nothing is left");
         drop(whole);
         small.await.unwrap();
+    }
+
+    #[test]
+    fn files_are_followed_by_no_more_threads_than_a_large_machine_can_spare() {
+        assert_eq!([1, 8, 256].map(followers), [1, 8, MOST_FOLLOWERS]);
     }
 
     #[test]

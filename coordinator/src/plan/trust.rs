@@ -7,7 +7,9 @@ use mirror_oci::{Digest, StoredManifest};
 /// Annotation by which an index manifest of ours is known. Its value is the version of what we
 /// publish, not of the program: an upgrade must not rewrite every index.
 pub(crate) const GENERATOR: &str = "org.conda.oci.generator";
-/// The value we write.
+/// The value we write. Whoever changes what is published of an unchanged channel on purpose (the plain index, its shards,
+/// the shard index, how they are compressed) raises it: a channel whose plain index stays the same keeps the publication it
+/// has until then (`publish::same`). `publish::golden` fails where that is forgotten.
 pub(crate) const GENERATED_BY: &str = "conda-oci/1";
 /// Annotation with the number of records of an index, for the shrink guard.
 pub(crate) const RECORDS: &str = "org.conda.oci.records";

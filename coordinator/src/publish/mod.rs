@@ -1,5 +1,7 @@
 //! Publishes the index of a subdir: exactly the records whose files are held, shards first, `latest` last.
 
+#[cfg(test)]
+mod golden;
 mod held;
 mod push;
 mod read;

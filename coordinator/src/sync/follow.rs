@@ -44,7 +44,8 @@ pub(crate) enum Followed {
     Complete,
     /// A stop was asked for.
     Interrupted,
-    /// It is time to publish what is held, and there is more than at the last time; call again to go on.
+    /// It is time to publish what is held, and there may be more than is published; say so if it was
+    /// ([`Follow::published`]), and call again to go on.
     TimeToPublish,
 }
 
@@ -58,7 +59,7 @@ pub(crate) struct Follow<'a> {
     pub(super) plan: u64,
     /// When the earliest failure of this run is due for another try.
     pub(super) retry_due_ms: Option<u64>,
-    /// Whether anything settled since it was last time to publish.
+    /// Whether something may be held that is not published: from before this run, or settled since the last publication.
     news: bool,
 }
 
@@ -107,7 +108,8 @@ impl<'a> Follow<'a> {
             window: HashMap::new(),
             plan: number,
             retry_due_ms: None,
-            news: false,
+            // An earlier run may have ended before it published.
+            news: true,
         }
     }
 
@@ -148,12 +150,14 @@ impl<'a> Follow<'a> {
                     }
                 },
                 // Last, and only with news: publishing again and again must not keep from getting on.
-                () = sleep_until(until), if self.news => {
-                    self.news = false;
-                    return Ok(Followed::TimeToPublish);
-                }
+                () = sleep_until(until), if self.news => return Ok(Followed::TimeToPublish),
             }
         }
+    }
+
+    /// What was held when it was time to publish is published, or is not to be.
+    pub(crate) fn published(&mut self) {
+        self.news = false;
     }
 
     /// Takes in what the worker still brings to an end before it stops: what is done must not be reported as pending.

@@ -106,7 +106,7 @@ impl Sync<'_> {
                     .unless_stopped(self.publish(publisher, summary))
                     .await
                 {
-                    Some(Ok(_)) => {}
+                    Some(Ok(_)) => follow.published(),
                     // What is in the way may pass until the next time; the fill goes on.
                     Some(Err(error)) if !is_final(&error) => {
                         let subdir = self.subdir;

@@ -127,11 +127,16 @@ pub fn complete(
 ) -> Result<IndexFiles, IndexError> {
     let PlainIndex { json, rewritten } = plain;
     let (zst, sharded) = thread::scope(|scope| {
-        let zst = scope.spawn(|| compressed(&json, dir));
+        let compress = || compressed(&json, dir);
+        // Where no thread is to be had, one does after the other.
+        let zst = thread::Builder::new().spawn_scoped(scope, compress);
         let sharded = sharded(&json, subdir, known_shards, dir, limits);
-        let zst = zst
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let zst = match zst {
+            Ok(zst) => zst
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(_) => compress(),
+        };
         (zst, sharded)
     });
     let (zst, (shard_index, shards)) = (zst?, sharded?);

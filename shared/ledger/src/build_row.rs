@@ -110,8 +110,9 @@ pub(crate) fn claim(
     (granted, Some(row))
 }
 
-/// Whether a renewal would gain so little that nothing need be written: the claim is the actor's, and three quarters of
-/// `term` are left of it. A worker renews regularly after a third of it.
+/// Whether a renewal would gain so little that nothing need be written: the claim is the actor's, and at least three
+/// quarters of `term` are left of it. So much is left of any claim that was called alive. A worker renews regularly after a
+/// third of `term`, which leaves two thirds: that one is written.
 pub(crate) fn is_fresh(row: &BuildRow, actor: Actor<'_>, term: Term) -> bool {
     let enough = term.now_ms.saturating_add(term.ttl_ms / 4 * 3);
     let held = row.holder.as_ref();

@@ -105,7 +105,8 @@ pub trait Claims: Send + Sync + fmt::Debug {
         ttl: Duration,
     ) -> Result<Claim, LedgerError>;
 
-    /// Extends the worker's claim, and makes it again if the ledger lost it. False when the build
+    /// Extends the worker's claim, and makes it again if the ledger lost it. True: the claim lives for
+    /// most of `ttl` from now, three quarters of it at the least, if not all of it. False when the build
     /// belongs to another worker or a later plan: what this worker does is no longer wanted.
     async fn renew(
         &self,

@@ -1,4 +1,5 @@
-//! A blob's bytes, reopened for every attempt: in memory when small, a spooled file when large, or one that still grows.
+//! A blob's bytes, reopened for every attempt: in memory when small, a spooled file when large. One that still grows is
+//! a [`Growing`].
 
 mod growing;
 
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _, try_unfold};
 
-pub use growing::{Follower, Growing, Growth, growing};
+pub use growing::{Follower, Growing, Growth, LONGEST_WAIT, growing};
 
 /// How much of a file is read at once while it is sent.
 const SEND_CHUNK: u64 = 128 * 1024;
@@ -30,8 +31,6 @@ pub enum Body {
         /// How long it is.
         len: u64,
     },
-    /// A whole file that is still being written.
-    Growing(Growing),
 }
 
 impl Body {
@@ -41,7 +40,6 @@ impl Body {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
             Self::File { len, .. } => *len,
-            Self::Growing(growing) => growing.len(),
         }
     }
 
@@ -67,7 +65,6 @@ impl Body {
         match self {
             Self::Memory(_) => None,
             Self::File { path, .. } => Some(path),
-            Self::Growing(growing) => Some(growing.path()),
         }
     }
 
@@ -87,7 +84,6 @@ impl Body {
                 let file = Arc::new(opened.await.map_err(io::Error::other)??);
                 Ok(stretch(file, *offset, offset + len).boxed())
             }
-            Self::Growing(growing) => Ok(growing.stream().await?.boxed()),
         }
     }
 
@@ -103,7 +99,6 @@ impl Body {
                 file.seek(SeekFrom::Start(*offset))?;
                 Ok(Box::new(file.take(*len)))
             }
-            Self::Growing(growing) => Ok(Box::new(growing.follow()?)),
         }
     }
 }

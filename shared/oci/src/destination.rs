@@ -13,7 +13,6 @@ use rattler_digest::digest::Digest as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::ReaderStream;
 
-use crate::body::Growing;
 use crate::folder::{Folder, Put};
 use crate::local::plain;
 use crate::manifest::Descriptor;
@@ -94,30 +93,13 @@ impl Destination {
         }
     }
 
-    /// Whether a blob can be sent while it still grows. Into a folder it would hold one of few threads meanwhile.
+    /// The registry, to which a blob can be sent while it still grows. Into a folder it would hold one of few threads
+    /// meanwhile.
     #[must_use]
-    pub fn takes_growing(&self) -> bool {
-        matches!(self, Self::Registry(_))
-    }
-
-    /// Pushes a blob that still grows, in a single try: whatever it fails of, [`Destination::push_blob`] has its own
-    /// tries once the blob is whole.
-    ///
-    /// # Errors
-    /// When this try fails.
-    pub async fn push_growing(
-        &self,
-        repository: &str,
-        digest: &Digest,
-        growing: Growing,
-        presence: Presence,
-    ) -> Result<Pushed> {
-        let body = Body::Growing(growing);
+    pub fn takes_growing(&self) -> Option<&Registry> {
         match self {
-            Self::Registry(registry) => Ok(registry
-                .try_push(repository, digest, &body, presence)
-                .await?),
-            Self::Folder(_) => self.push_blob(repository, digest, &body, presence).await,
+            Self::Registry(registry) => Some(registry),
+            Self::Folder(_) => None,
         }
     }
 

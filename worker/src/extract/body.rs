@@ -7,6 +7,7 @@ use std::path::Path;
 use mirror_channel::name::ArchiveType;
 use mirror_oci::Body;
 use mirror_oci::body::Growing;
+use mirror_runtime::{Disposed as _, Disposition};
 use tokio::task::JoinHandle;
 
 use super::{ExtractError, Info, InfoLimits, extract, extract_tar_bz2};
@@ -44,14 +45,25 @@ impl Extraction {
     }
 }
 
-/// [`extract`] of a downloaded package, for callers that must not block.
+/// [`extract`] of a downloaded package, for callers that must not block: by the extraction that followed it, if there is
+/// one. What that one failed of through this machine alone (no room, no descriptor) may have passed: the whole file is then
+/// read.
 pub(crate) async fn extract_body(
+    followed: Option<Extraction>,
     body: Body,
     archive: ArchiveType,
     subdir: String,
     limits: InfoLimits,
     spool: &Path,
 ) -> Result<Info, ExtractError> {
+    if let Some(extraction) = followed {
+        match extraction.end().await {
+            Err(error) if error.disposition() == Disposition::Local => {
+                tracing::debug!(%error, "looking into a file while it came failed; it is read anew");
+            }
+            taken => return taken,
+        }
+    }
     let spool = spool.to_owned();
     let work = move || match &body {
         Body::Memory(bytes) => extract(Cursor::new(bytes), archive, &subdir, &limits, &spool),
@@ -59,10 +71,37 @@ pub(crate) async fn extract_body(
             let file = File::open(path.as_path()).map_err(ExtractError::Spool)?;
             extract(file, archive, &subdir, &limits, &spool)
         }
-        Body::Growing(growing) => {
-            let package = growing.follow().map_err(ExtractError::Spool)?;
-            extract_tar_bz2(package, &subdir, &limits, &spool)
-        }
     };
     Extraction::begin(work).end().await
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use mirror_kit::package::{Format, PackageSpec};
+
+    /// What comes of a whole, good package whose extraction while it came ended so.
+    async fn after(followed: Result<Info, ExtractError>) -> Result<Info, ExtractError> {
+        let dir = tempfile::tempdir().unwrap();
+        let package = PackageSpec::new("a", "1", "0").format(Format::TarBz2);
+        let (bytes, _) = package.to_bytes().unwrap();
+        let followed = Some(Extraction::begin(move || followed));
+        let (archive, subdir) = (ArchiveType::TarBz2, "noarch".to_owned());
+        let limits = InfoLimits::default();
+        extract_body(followed, bytes.into(), archive, subdir, limits, dir.path()).await
+    }
+
+    #[tokio::test]
+    async fn a_failure_of_this_machine_while_a_file_came_is_none_of_the_file() {
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let info = after(Err(ExtractError::Spool(full))).await.unwrap();
+        assert_eq!(info.other_than("a-1-0"), None);
+    }
+
+    #[tokio::test]
+    async fn what_was_wrong_with_a_file_while_it_came_is_not_looked_for_again() {
+        let failed = after(Err(ExtractError::NoIndex)).await;
+        assert!(matches!(failed, Err(ExtractError::NoIndex)), "{failed:?}");
+    }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use mirror_kit::fake_channel::{FakeChannel, Fault as ChannelFault, Times};
-use mirror_kit::fake_registry::Kind::{BlobHead, ManifestPut, UploadPost, UploadPut};
+use mirror_kit::fake_registry::Kind::{BlobHead, ManifestPut, UploadDelete, UploadPost, UploadPut};
 use mirror_kit::fake_registry::{Entry, FakeRegistry, Fault, When};
 use mirror_kit::package::{Fill, Format, MadePackage, PackageSpec};
 use mirror_ledger::FailureKind;
@@ -80,6 +80,12 @@ impl Scene {
             .select(|entry| entry.kind == UploadPut && entry.content_length == whole)
     }
 
+    /// How often the registry was asked to forget an upload, and how many it still has.
+    fn forgotten_and_open(&self) -> (usize, usize) {
+        let forgotten = self.fake.log().count(UploadDelete);
+        (forgotten, self.fake.open_uploads())
+    }
+
     fn is_stored(&self) -> bool {
         let digest = format!("sha256:{}", self.package.sha256);
         self.fake.blob(REPOSITORY, &digest).is_some()
@@ -132,7 +138,25 @@ async fn a_file_found_wrong_while_it_is_sent_leaves_nothing_and_comes_anew() {
         assert_eq!(puts.len(), 2, "{}", scene.fake.log().to_text());
         assert_eq!(puts[0].answered, None, "it was cut off");
         assert!(puts[0].received < scene.package.size);
+        assert_eq!(scene.forgotten_and_open(), (1, 0));
     }
+}
+
+#[tokio::test]
+async fn an_upload_is_given_up_with_its_file_though_the_registry_reads_no_more_of_it() {
+    let scene = Scene::of(Format::Conda).await;
+    let right = std::fs::read(scene.path()).unwrap();
+    scene.damage();
+    let begun = scene.fake.hold_in_body(When::kind(UploadPut).nth(1), 1);
+    let running = scene.bench.start(1, Duration::ZERO);
+    begun.held().await;
+    scene.channel.held().await;
+    scene.replace(&right);
+    scene.channel.release();
+    scene.bench.work_off(1).await;
+    running.stop().await.unwrap();
+    assert!(scene.bench.holds(&scene.package).await);
+    assert_eq!(scene.forgotten_and_open(), (1, 0));
 }
 
 #[tokio::test]
@@ -181,6 +205,7 @@ async fn an_upload_that_breaks_off_while_the_file_comes_is_made_again_without_an
     assert!(scene.bench.is_done(&scene.package).await);
     assert!(scene.is_stored());
     assert_eq!((scene.downloads(), scene.puts().len()), (1, 2));
+    assert_eq!(scene.forgotten_and_open(), (1, 0));
     let log = scene.fake.log();
     // The registry did not have to say that the blob it was to name is not there.
     assert_eq!(log.count(ManifestPut), 1, "{}", log.to_text());
@@ -203,6 +228,21 @@ async fn an_upload_whose_answer_is_lost_while_the_file_comes_is_looked_for_and_n
     assert!(scene.is_stored());
     assert_eq!((scene.downloads(), scene.puts().len()), (1, 1));
     assert_eq!(scene.fake.log().count(ManifestPut), 1);
+}
+
+#[tokio::test]
+async fn a_registry_that_forgets_no_upload_keeps_nobody_from_the_next_try() {
+    for fault in [Fault::status(405), Fault::status(401), Fault::CutAnswer] {
+        let scene = Scene::of(Format::Conda).await;
+        let first = When::kind(UploadPut).nth(1);
+        scene.fake.fault(first, Fault::cut_after(2_000_000));
+        scene.fake.fault(When::kind(UploadDelete), fault);
+        scene.channel.heal();
+        scene.bench.work_off(1).await;
+        assert!(scene.bench.is_done(&scene.package).await);
+        assert!(scene.is_stored());
+        assert_eq!(scene.forgotten_and_open().0, 1);
+    }
 }
 
 #[tokio::test]

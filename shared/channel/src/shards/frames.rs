@@ -1,12 +1,12 @@
 //! Shards made on several threads and delivered in the order of their names: what comes out does not depend on how many
-//! threads there are.
+//! threads there are, or are to be had.
 //!
 //! Bounded memory: each thread has one batch in hand and one in its queue. A name with much JSON is made by the caller's
 //! own thread when its turn comes, so that there is only ever one such in memory.
 
 use std::fs::File;
 use std::ops::Range;
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::thread;
 
 use rattler_digest::{Sha256, compute_bytes_digest};
@@ -28,7 +28,8 @@ pub(super) struct Frame {
     pub(super) bytes: Vec<u8>,
 }
 
-/// Gives `take` the name and shard of each group, in their order, made on `threads` threads besides this one.
+/// Gives `take` the name and shard of each group, in their order, made on `threads` threads besides this one, on fewer
+/// where the system has no more to give, and on this one where it has none.
 pub(super) fn each<'a>(
     json: &File,
     groups: &'a Groups,
@@ -46,36 +47,41 @@ pub(super) fn each<'a>(
             .map(|places| maker.frame(json, name_of(places), places, limits))
             .collect()
     };
+    // How many there are, which each of them needs to know.
+    let begun = OnceLock::new();
     thread::scope(|scope| {
-        let queues: Vec<mpsc::Receiver<_>> = (0..threads.max(1))
-            .map(|first| {
+        let queues: Vec<mpsc::Receiver<_>> = (0..threads)
+            .map_while(|first| {
                 let (sender, receiver) = mpsc::sync_channel(1);
-                let mine = small().skip(first).step_by(threads.max(1));
-                let make = &make;
-                scope.spawn(move || {
+                let (make, small, begun) = (&make, &small, &begun);
+                let work = move || {
                     let mut maker = Maker::default();
-                    for batch in mine {
+                    for batch in small().skip(first).step_by(*begun.wait()) {
                         // Nobody listens any more once something failed.
                         if sender.send(make(&mut maker, &batch.names)).is_err() {
                             break;
                         }
                     }
-                });
-                receiver
+                };
+                let spawned = thread::Builder::new().spawn_scoped(scope, work);
+                spawned.ok().map(|_| receiver)
             })
             .collect();
+        begun
+            .set(queues.len())
+            .expect("it is set here and nowhere else");
         let mut turns = queues.iter().cycle();
         let mut here = Maker::default();
         for batch in &batches {
-            let frames = if batch.is_large {
-                make(&mut here, &batch.names)?
-            } else {
-                let queue = turns.next().expect("there is at least one thread");
-                match queue.recv() {
-                    Ok(frames) => frames?,
-                    // The thread panicked; so does the scope, now.
-                    Err(mpsc::RecvError) => return Ok(()),
-                }
+            let queue = match batch.is_large {
+                true => None,
+                false => turns.next(),
+            };
+            let frames = match queue.map(mpsc::Receiver::recv) {
+                None => make(&mut here, &batch.names)?,
+                Some(Ok(frames)) => frames?,
+                // The thread panicked; so does the scope, now.
+                Some(Err(mpsc::RecvError)) => return Ok(()),
             };
             for (places, frame) in named[batch.names.clone()].iter().zip(frames) {
                 take(name_of(places), frame)?;

@@ -320,7 +320,12 @@ fn any_number_of_threads_gives_the_same_bytes() {
     let mut repodata = json!({"packages": {}, "packages.conda": {}});
     for number in 0..400 {
         let name = format!("p{number}");
-        let depends = vec![format!("q{number} >=1"); 40];
+        // Compressors behave by the size of what they are given: large and small ones take turns.
+        let most = match number % 100 {
+            50 => 40_000,
+            _ => (number * 7) % 90,
+        };
+        let depends: Vec<_> = (0..most).map(|n| format!("q{number} >={n}")).collect();
         for build in ["0", "1"] {
             repodata["packages.conda"][format!("{name}-1-{build}.conda")] =
                 record(&name, "1", build, json!({"depends": depends}));
@@ -341,9 +346,21 @@ fn any_number_of_threads_gives_the_same_bytes() {
         let shards = super::build::build_on(threads, &index, "x", &known, &mut pack, limits);
         (shards.unwrap(), pack)
     };
-    let alone = make(1);
+    // The caller's own thread makes all of them.
+    let alone = make(0);
     assert_eq!(alone.0.total, 400);
-    for threads in [2, 3, 7] {
+    for threads in [1, 2, 3, 7] {
         assert!(make(threads) == alone, "{threads} threads");
     }
+    // No compressor keeps anything of what it was given before.
+    let mut sizes = BTreeSet::new();
+    for shard in &alone.0.new {
+        let frame = bytes(shard, &alone.1);
+        let content = decoded(frame);
+        sizes.insert(content.len());
+        let fresh = zstd::bulk::compress(&content, crate::zst::LEVEL).unwrap();
+        assert!(fresh == frame, "{} of {} bytes", shard.name, content.len());
+    }
+    let (least, most) = (sizes.first().unwrap(), sizes.last().unwrap());
+    assert!(*least < 400 && *most > 3_000_000, "{least} to {most}");
 }

@@ -78,9 +78,7 @@ impl Found {
             bytes: exactly(len, url.clone(), chunks).boxed(),
         }
     }
-}
 
-impl Found {
     /// The file, for a thread that reads it until `stop`.
     pub(super) async fn reader(self, url: &Url, stop: CancellationToken) -> Whole {
         Whole {

@@ -39,12 +39,11 @@ impl RedbLedger {
         };
         answer.map_err(|fault| self.store.read_error(what, &fault))
     }
-}
 
-impl RedbLedger {
+    /// The row of a build, for a renewal of its claim.
     async fn build(&self, subdir: &str, stem: &str) -> Result<Option<BuildRow>, LedgerError> {
         let (subdir, stem) = (subdir.to_owned(), stem.to_owned());
-        self.read("claim", move |transaction| {
+        self.read("renew claim", move |transaction| {
             let builds = transaction.open_table(BUILDS)?;
             let row = builds.get((subdir.as_str(), stem.as_str()))?;
             row.map(|row| from_json("build", &stem, row.value()))

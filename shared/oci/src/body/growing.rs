@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{Stream, try_unfold};
@@ -19,6 +20,11 @@ use super::{SEND_CHUNK, read_chunk};
 /// How much of the file's end is kept back until somebody vouches for the whole. One byte would do: whoever lacks it
 /// has neither the length nor the hash.
 const WITHHELD: u64 = 64 * 1024;
+
+/// The longest that whoever begins to send a file should reckon to wait for its end. Proxies in front of registries cut
+/// bodies that stand still for 60 seconds (nginx's `client_body_timeout`), ghcr.io uploads that take ten minutes: a third
+/// of the one leaves room for a writer that slows down, and takes little of the other.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// The writer's end. Dropped without [`Growth::vouch`], it tells all readers that the file will never be whole.
 #[derive(Debug)]
@@ -89,7 +95,7 @@ impl Growing {
     }
 
     /// The file from its start, as it may be sent.
-    pub(super) async fn stream(
+    pub(crate) async fn stream(
         &self,
     ) -> io::Result<impl Stream<Item = io::Result<Bytes>> + Send + 'static> {
         let path = Arc::clone(&self.path);
@@ -128,7 +134,8 @@ impl Growing {
     }
 }
 
-/// A reader that waits for what is not written yet. It never waits for ever: the writer's end tells it either way.
+/// A reader that waits for what is not written yet. It never waits for ever: the writer's end tells it either way, and
+/// once the writer gave up its next read fails, however far it is behind.
 #[derive(Debug)]
 pub struct Follower {
     file: File,
@@ -139,10 +146,22 @@ pub struct Follower {
     stand: watch::Receiver<Stand>,
 }
 
+impl Follower {
+    /// Whether the writer is gone without having vouched.
+    fn is_given_up(&self) -> bool {
+        // In this order: whoever vouches does so before it goes.
+        self.stand.has_changed().is_err() && !self.stand.borrow().vouched
+    }
+}
+
 impl Read for Follower {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.at == self.len || buffer.is_empty() {
             return Ok(0);
+        }
+        // What is there already is of no use either.
+        if self.is_given_up() {
+            return Err(never_complete());
         }
         if self.at == self.written {
             let at = self.at;
@@ -162,6 +181,10 @@ impl Read for Follower {
 }
 
 fn given_up(_: watch::error::RecvError) -> io::Error {
+    never_complete()
+}
+
+fn never_complete() -> io::Error {
     io::Error::other("the file will not be completed")
 }
 

@@ -5,7 +5,6 @@ use futures::{FutureExt as _, StreamExt as _};
 use tempfile::NamedTempFile;
 
 use super::*;
-use crate::Body;
 
 const LEN: u64 = WITHHELD + 100_000;
 
@@ -52,7 +51,7 @@ fn the_whole_may_be_sent_only_when_somebody_vouches_for_it() {
 #[tokio::test]
 async fn what_is_sent_follows_the_file_and_its_end_waits_for_the_verdict() {
     let (growth, mut made) = made();
-    let mut stream = Body::Growing(made.growing.clone()).stream().await.unwrap();
+    let mut stream = made.growing.stream().await.unwrap().boxed();
     let mut sent = Vec::new();
     for end in [40_000, 90_000, LEN] {
         made.write(&growth, end);
@@ -68,7 +67,7 @@ async fn what_is_sent_follows_the_file_and_its_end_waits_for_the_verdict() {
     }
     assert_eq!(sent, made.content);
     // Opened anew it begins anew.
-    let mut again = Body::Growing(made.growing).stream().await.unwrap();
+    let mut again = made.growing.stream().await.unwrap().boxed();
     let first = again.next().await.unwrap().unwrap();
     assert_eq!(made.content[..first.len()], first);
 }
@@ -76,7 +75,7 @@ async fn what_is_sent_follows_the_file_and_its_end_waits_for_the_verdict() {
 #[tokio::test]
 async fn a_file_that_is_given_up_ends_what_is_sent_of_it_with_an_error() {
     let (growth, mut made) = made();
-    let mut stream = Body::Growing(made.growing.clone()).stream().await.unwrap();
+    let mut stream = made.growing.stream().await.unwrap().boxed();
     made.write(&growth, LEN);
     let mut sent = 0;
     while sent < LEN - WITHHELD {
@@ -113,4 +112,28 @@ fn a_thread_that_follows_a_file_is_woken_when_it_is_given_up() {
     });
     drop(growth);
     reading.join().unwrap().unwrap_err();
+}
+
+#[test]
+fn a_thread_that_is_behind_when_the_file_is_given_up_reads_no_more_of_it() {
+    let (growth, mut made) = made();
+    let mut follower = made.growing.follow().unwrap();
+    made.write(&growth, LEN);
+    let mut first = [0; 10];
+    follower.read_exact(&mut first).unwrap();
+    drop(growth);
+    follower.read(&mut first).unwrap_err();
+}
+
+#[test]
+fn a_thread_that_is_behind_when_the_file_is_vouched_for_reads_it_to_its_end() {
+    let (growth, mut made) = made();
+    let mut follower = made.growing.follow().unwrap();
+    made.write(&growth, LEN);
+    let mut first = [0; 10];
+    follower.read_exact(&mut first).unwrap();
+    growth.vouch();
+    let mut rest = Vec::new();
+    follower.read_to_end(&mut rest).unwrap();
+    assert_eq!([&first, &*rest].concat(), made.content);
 }

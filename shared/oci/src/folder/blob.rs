@@ -58,7 +58,7 @@ pub(super) fn put(
             temp = temp_file(&dir).map_err(FolderError::io("write into", &dir))?;
             temp.write_all(bytes).map_err(writing)?;
         }
-        Body::File { .. } | Body::Growing(_) => {
+        Body::File { .. } => {
             let spooled = body.path().unwrap_or(&dir);
             let reading = |error| FolderError::io("read the spooled file", spooled)(error);
             let mut source = body.reader().map_err(reading)?;

@@ -13,7 +13,7 @@ use super::Registry;
 use super::auth::Access;
 use super::error::RegistryError;
 use super::reach::causes;
-use super::request::Request;
+use super::request::{Content, Request};
 use crate::body::Body;
 use crate::digest::Digest;
 use crate::{Presence, Pushed};
@@ -95,28 +95,32 @@ impl Registry {
         }
     }
 
-    /// Pushes a blob once, looking for it first where it may be there: for bytes that are not all there yet, as
-    /// whoever sends them has other tries to come.
-    ///
-    /// # Errors
-    /// When this try fails.
-    pub async fn try_push(
+    /// Pushes a blob once, looking for it first where it may be there.
+    async fn try_push(
         &self,
         repository: &str,
         digest: &Digest,
         body: &Body,
         presence: Presence,
     ) -> Result<Pushed, RegistryError> {
-        if presence == Presence::Unknown {
-            let size = self.blob_size(repository, digest).await?;
-            if size == Some(body.len()) || size == Some(u64::MAX) {
-                return Ok(Pushed::Present);
-            }
+        if presence == Presence::Unknown && self.has_blob(repository, digest, body.len()).await? {
+            return Ok(Pushed::Present);
         }
         let session = self.start_upload(repository, &[]).await?;
-        self.finish_upload(repository, digest, body, session)
+        self.finish_upload(repository, digest, Content::Whole(body), session)
             .await?;
         Ok(Pushed::Sent)
+    }
+
+    /// Whether the repository has a blob of this length.
+    pub(super) async fn has_blob(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        len: u64,
+    ) -> Result<bool, RegistryError> {
+        let size = self.blob_size(repository, digest).await?;
+        Ok(size == Some(len) || size == Some(u64::MAX))
     }
 
     /// Makes a blob of `from` appear in `repository` without sending it; where the registry does
@@ -133,14 +137,14 @@ impl Registry {
         match self.start_upload(repository, &query).await? {
             Session::Done => Ok(Pushed::Present),
             session => {
-                self.finish_upload(repository, digest, body, session)
+                self.finish_upload(repository, digest, Content::Whole(body), session)
                     .await?;
                 Ok(Pushed::Sent)
             }
         }
     }
 
-    async fn start_upload(
+    pub(super) async fn start_upload(
         &self,
         repository: &str,
         query: &[(&str, &str)],
@@ -165,11 +169,11 @@ impl Registry {
         }
     }
 
-    async fn finish_upload(
+    pub(super) async fn finish_upload(
         &self,
         repository: &str,
         digest: &Digest,
-        body: &Body,
+        body: Content<'_>,
         session: Session,
     ) -> Result<(), RegistryError> {
         let Session::At(mut url) = session else {
@@ -238,11 +242,21 @@ impl Registry {
     }
 }
 
-enum Session {
+/// What a POST came to.
+pub(super) enum Session {
     /// Mounted: nothing to send.
     Done,
     /// Where the bytes go.
     At(Url),
+}
+
+impl Session {
+    pub(super) fn url(&self) -> Option<&Url> {
+        match self {
+            Self::Done => None,
+            Self::At(url) => Some(url),
+        }
+    }
 }
 
 /// The delays between tries of one request: short ones, the queue's delays follow when they are used up.

@@ -13,7 +13,7 @@ use super::answer::read_limited;
 use super::auth::Access;
 use super::blobs::few_tries;
 use super::error::RegistryError;
-use super::request::Request;
+use super::request::{Content, Request};
 use crate::StoredManifest;
 use crate::body::Body;
 use crate::digest::Digest;
@@ -112,7 +112,7 @@ impl Registry {
         let url = self.url(&format!("{repository}/manifests/{tag}"));
         let body = Body::Memory(bytes.clone());
         let request = Request::new(PUT_MANIFEST, Method::PUT, url, repository, Access::Push)
-            .with_body(layout::MANIFEST, &body);
+            .with_body(layout::MANIFEST, Content::Whole(&body));
         let response = self.send(request).await?;
         if !response.status().is_success() {
             return Err(self.answered(PUT_MANIFEST, repository, response).await);

@@ -11,6 +11,7 @@ mod blobs;
 mod challenge;
 mod config;
 mod error;
+mod growing;
 mod hops;
 mod manifests;
 mod reach;

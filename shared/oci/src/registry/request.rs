@@ -1,20 +1,24 @@
 //! A request to the registry as the operations describe it, and the time it may take.
 
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt as _};
 use mirror_runtime::RequestKind;
 use reqwest::Method;
 use url::Url;
 
 use super::auth::Access;
-use crate::body::Body;
+use crate::body::{Body, Growing, LONGEST_WAIT};
 
 /// A request without a body is given up after this; one with a body gets time for it besides.
 const BASE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The slowest upload that is not given up, in bytes a second.
 const SLOWEST_UPLOAD: u64 = 128 * 1024;
-/// A body that still grows may have to wait for its end: three times the longest time for which an upload is begun early.
-const GROWTH: Duration = Duration::from_secs(60);
+/// A file that still grows may keep its upload waiting: three times as long as whoever began it should have reckoned.
+const GROWTH: Duration = LONGEST_WAIT.saturating_mul(3);
 
 /// A request as the operations describe it.
 pub(super) struct Request<'a> {
@@ -24,9 +28,43 @@ pub(super) struct Request<'a> {
     pub repository: &'a str,
     pub access: Access,
     pub content_type: Option<&'static str>,
-    pub body: Option<&'a Body>,
+    pub body: Option<Content<'a>>,
     /// The answer is as long as it is: only the wait for its beginning is limited here.
     pub streamed: bool,
+}
+
+/// What a request sends.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Content<'a> {
+    /// Bytes that are all there.
+    Whole(&'a Body),
+    /// A file that still grows.
+    Growing(&'a Growing),
+}
+
+impl Content<'_> {
+    pub(super) fn len(self) -> u64 {
+        match self {
+            Self::Whole(body) => body.len(),
+            Self::Growing(growing) => growing.len(),
+        }
+    }
+
+    /// The file it is in, if it is in one.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Whole(body) => body.path(),
+            Self::Growing(growing) => Some(growing.path()),
+        }
+    }
+
+    /// The bytes anew from the start.
+    pub(super) async fn stream(self) -> io::Result<BoxStream<'static, io::Result<Bytes>>> {
+        match self {
+            Self::Whole(body) => body.stream().await,
+            Self::Growing(growing) => Ok(growing.stream().await?.boxed()),
+        }
+    }
 }
 
 impl<'a> Request<'a> {
@@ -55,7 +93,7 @@ impl<'a> Request<'a> {
         self
     }
 
-    pub(super) fn with_body(mut self, content_type: &'static str, body: &'a Body) -> Self {
+    pub(super) fn with_body(mut self, content_type: &'static str, body: Content<'a>) -> Self {
         self.content_type = Some(content_type);
         self.body = Some(body);
         self
@@ -75,10 +113,10 @@ impl<'a> Request<'a> {
 
     /// How much of [`Request::timeout`] is for sending the body.
     pub(super) fn upload_time(&self) -> Duration {
-        let len = self.body.map_or(0, Body::len);
+        let len = self.body.map_or(0, Content::len);
         let sending = Duration::from_secs(len / SLOWEST_UPLOAD);
         match self.body {
-            Some(Body::Growing(_)) => sending + GROWTH,
+            Some(Content::Growing(_)) => sending + GROWTH,
             _ => sending,
         }
     }

@@ -14,7 +14,7 @@ use super::challenge::challenges;
 use super::error::RegistryError;
 use super::hops;
 use super::reach::{NoAnswer, Reach, no_answer};
-use super::request::{Request, host_of};
+use super::request::{Content, Request, host_of};
 use crate::body::Body;
 use crate::layout;
 use crate::local::plain;
@@ -35,16 +35,7 @@ impl Registry {
         loop {
             // Admission first: a token must not age while its request waits in line.
             self.admit(&request, &host).await?;
-            // Credentials stay at home: an upload may be sent on to a store elsewhere.
-            let authorization = if own_host {
-                let life = request.upload_time();
-                let also_pull = self.configs.home();
-                self.auth
-                    .authorization(request.repository, request.access, also_pull, life)
-                    .await?
-            } else {
-                Authorization::None
-            };
+            let authorization = self.authorization(&request).await?;
             let response = self.send_once(&request, &authorization).await?;
             let status = response.status();
             tracing::debug!(method = %request.method, repository = request.repository, status = status.as_u16(), request.action);
@@ -88,6 +79,38 @@ impl Registry {
         }
     }
 
+    /// The same for what need not succeed: sent once, a 401 is an answer as any other, and a plea for patience parks the
+    /// host.
+    pub(super) async fn send_once_only(
+        &self,
+        request: Request<'_>,
+    ) -> Result<Response, RegistryError> {
+        let host = host_of(&request.url);
+        self.admit(&request, &host).await?;
+        let authorization = self.authorization(&request).await?;
+        let response = self.send_once(&request, &authorization).await?;
+        if !may_plead(response.status()) {
+            return Ok(response);
+        }
+        let answer = ErrorAnswer::read(response).await;
+        if let Some(pause) = answer.pause() {
+            let until = SystemTime::now() + pause;
+            self.budget.park(&host, until, &answer.message).await;
+        }
+        Err(answer.into_error(request.action, request.repository))
+    }
+
+    /// What to log in with. Credentials stay at home: an upload may be sent on to a store elsewhere.
+    async fn authorization(&self, request: &Request<'_>) -> Result<Authorization, RegistryError> {
+        if request.url.origin() != self.base.origin() {
+            return Ok(Authorization::None);
+        }
+        let (life, also_pull) = (request.upload_time(), self.configs.home());
+        self.auth
+            .authorization(request.repository, request.access, also_pull, life)
+            .await
+    }
+
     /// Waits in line for the host. A host that is parked for long is the worker's to wait out.
     async fn admit(&self, request: &Request<'_>, host: &str) -> Result<(), RegistryError> {
         match self.budget.parked_until(host).await {
@@ -123,7 +146,7 @@ impl Registry {
             builder = builder.header(CONTENT_TYPE, content_type);
         }
         builder = match request.body {
-            Some(Body::Memory(bytes)) => builder.body(bytes.clone()),
+            Some(Content::Whole(Body::Memory(bytes))) => builder.body(bytes.clone()),
             Some(body) => {
                 let stream = body.stream().await.map_err(|error| RegistryError::Local {
                     action: "read the spooled file",

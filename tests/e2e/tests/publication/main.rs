@@ -4,6 +4,7 @@
 
 mod additive;
 mod foreign;
+mod meanwhile;
 mod msgpack;
 mod predecessor;
 mod races;

@@ -119,7 +119,8 @@ pub(super) struct Session {
     pub(super) repository: String,
     /// The opaque `_state` that the next request must bring.
     pub(super) state: String,
-    pub(super) incoming: Incoming,
+    /// `None` while a PUT has it.
+    pub(super) incoming: Option<Incoming>,
 }
 
 /// All repositories and open sessions.

@@ -1,7 +1,7 @@
 //! Upload sessions: POST, PATCH, PUT, GET and DELETE of
 //! `/v2/<name>/blobs/uploads/…`. A session dies with its PUT, well or badly
-//! ended, and every answer gives it a new `_state` that the next request must
-//! bring.
+//! ended, or with its DELETE. One whose PUT breaks off stays, with what came.
+//! Every answer gives it a new `_state` that the next request must bring.
 
 use axum::http::StatusCode;
 use url::form_urlencoded;
@@ -11,7 +11,7 @@ use super::body::RequestBody;
 use super::exchange::Exchange;
 use super::grammar::is_repository;
 use super::options::{Location, Mount, SinglePost};
-use super::store::{Incoming, Session};
+use super::store::{Incoming, Session, Store};
 
 impl Exchange<'_> {
     /// POST without `?mount=`.
@@ -64,8 +64,8 @@ impl Exchange<'_> {
 
     pub(super) async fn patch_upload(&self, body: &mut RequestBody<'_>) -> Result<Answer, Refusal> {
         self.check_content_length()?;
-        let mut session = self.take_session()?;
-        let offset = session.incoming.len();
+        let (mut session, mut incoming) = self.take_session()?;
+        let offset = incoming.len();
         let largest = self.registry.options.largest_chunk.unwrap_or(u64::MAX);
         let range = self
             .headers
@@ -75,6 +75,7 @@ impl Exchange<'_> {
         if too_large || !self.continues_at(offset, range) {
             let detail = format!("offset {offset}, largest chunk {largest}, range {range:?}");
             let mut answer = error(StatusCode::RANGE_NOT_SATISFIABLE, "RANGE_INVALID", detail);
+            session.incoming = Some(incoming);
             let kept = self.keep(session, StatusCode::ACCEPTED);
             for name in ["location", "range"] {
                 answer.headers_mut().extend(
@@ -85,7 +86,8 @@ impl Exchange<'_> {
             }
             return Err(answer.into());
         }
-        let received = receive(body, &mut session.incoming).await;
+        let received = receive(body, &mut incoming).await;
+        session.incoming = Some(incoming);
         // What came before a broken connection stays, for GET to tell.
         let answer = self.keep(session, StatusCode::ACCEPTED);
         received.map(|()| answer)
@@ -111,23 +113,28 @@ impl Exchange<'_> {
         body: &mut RequestBody<'_>,
     ) -> Result<Answer, Refusal> {
         self.check_content_length()?;
-        let mut session = self.take_session()?;
+        let (session, incoming) = self.take_session()?;
         let digest = self.route.query("digest").unwrap_or_default();
         self.check_digest(digest)?;
-        receive(body, &mut session.incoming).await?;
-        self.commit(session.incoming, digest)
+        let mut putting = Putting::begin(&self.registry.store, &self.route.reference, session);
+        let incoming = putting.incoming.insert(incoming);
+        receive(body, incoming).await?;
+        match putting.end() {
+            Some(incoming) => self.commit(incoming, digest),
+            None => Err(self.unknown_upload()),
+        }
     }
 
     /// GET: how far the session has come.
     pub(super) fn upload_status(&self) -> Result<Answer, Refusal> {
-        let session = self.registry.store.sessions().remove(&self.route.reference);
-        let session = session.filter(|s| s.repository == self.route.repository);
-        let session = session.ok_or_else(|| self.unknown_upload())?;
+        let session = self.session(|session| session.incoming.is_some())?;
         Ok(self.keep(session, StatusCode::NO_CONTENT))
     }
 
+    /// DELETE: also of a session whose PUT is under way, which then comes to nothing.
     pub(super) fn cancel_upload(&self) -> Result<Answer, Refusal> {
-        self.take_session()?;
+        let session = self.session(|_| true)?;
+        self.check_state(&session)?;
         Ok(Builder::new(StatusCode::NO_CONTENT).empty())
     }
 
@@ -135,7 +142,7 @@ impl Exchange<'_> {
         let session = Session {
             repository: self.route.repository.clone(),
             state: String::new(),
-            incoming: self.registry.store.incoming(),
+            incoming: Some(self.registry.store.incoming()),
         };
         self.keep_as(
             &self.registry.unique("upload"),
@@ -162,7 +169,8 @@ impl Exchange<'_> {
             "/v2/{}/blobs/uploads/{id}?_state={state}",
             session.repository
         );
-        let last = session.incoming.len().saturating_sub(1);
+        let received = session.incoming.as_ref().map_or(0, Incoming::len);
+        let last = received.saturating_sub(1);
         self.registry
             .store
             .sessions()
@@ -174,19 +182,35 @@ impl Exchange<'_> {
             .empty()
     }
 
-    /// The session that the path and `_state` name, which the caller now owns.
-    fn take_session(&self) -> Result<Session, Refusal> {
-        let session = self.registry.store.sessions().remove(&self.route.reference);
-        let session = session
-            .filter(|session| session.repository == self.route.repository)
-            .ok_or_else(|| self.unknown_upload())?;
+    /// The session that the path and `_state` name, and its bytes, which the caller now owns.
+    fn take_session(&self) -> Result<(Session, Incoming), Refusal> {
+        let mut session = self.session(|session| session.incoming.is_some())?;
+        self.check_state(&session)?;
+        let incoming = session.incoming.take();
+        let incoming = incoming.ok_or_else(|| self.unknown_upload())?;
+        Ok((session, incoming))
+    }
+
+    /// The session that the path names, if it is `fit`; the caller now owns it.
+    fn session(&self, fit: impl Fn(&Session) -> bool) -> Result<Session, Refusal> {
+        let mut sessions = self.registry.store.sessions();
+        let here = |session: &Session| session.repository == self.route.repository;
+        let is_fit = |session: &&Session| here(session) && fit(session);
+        if sessions.get(&self.route.reference).filter(is_fit).is_none() {
+            return Err(self.unknown_upload());
+        }
+        let session = sessions.remove(&self.route.reference);
+        session.ok_or_else(|| self.unknown_upload())
+    }
+
+    fn check_state(&self, session: &Session) -> Result<(), Refusal> {
         if self.route.query("_state") != Some(&session.state) {
             // Like distribution, which cancels an upload resumed at a wrong
             // state.
             let detail = "_state is not the one of the last answer";
             return Err(error(StatusCode::NOT_FOUND, "BLOB_UPLOAD_INVALID", detail).into());
         }
-        Ok(session)
+        Ok(())
     }
 
     pub(super) fn unknown_upload(&self) -> Refusal {
@@ -225,6 +249,42 @@ impl Exchange<'_> {
             return Err(error(StatusCode::LENGTH_REQUIRED, "SIZE_INVALID", detail).into());
         }
         Ok(())
+    }
+}
+
+/// A PUT under way. Its session can be cancelled meanwhile; dropped before its end, it leaves the session what came.
+struct Putting<'a> {
+    store: &'a Store,
+    id: &'a str,
+    incoming: Option<Incoming>,
+}
+
+impl<'a> Putting<'a> {
+    fn begin(store: &'a Store, id: &'a str, session: Session) -> Self {
+        store.sessions().insert(id.to_owned(), session);
+        let incoming = None;
+        Self {
+            store,
+            id,
+            incoming,
+        }
+    }
+
+    /// Ends the session. What came, unless it was cancelled.
+    fn end(mut self) -> Option<Incoming> {
+        let incoming = self.incoming.take();
+        let session = self.store.sessions().remove(self.id);
+        incoming.filter(|_| session.is_some())
+    }
+}
+
+impl Drop for Putting<'_> {
+    fn drop(&mut self) {
+        if let Some(incoming) = self.incoming.take()
+            && let Some(session) = self.store.sessions().get_mut(self.id)
+        {
+            session.incoming = Some(incoming);
+        }
     }
 }
 

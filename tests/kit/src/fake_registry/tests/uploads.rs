@@ -1,6 +1,8 @@
 use reqwest::header::RANGE;
 
-use super::super::{FakeRegistry, Kind, Location, Mount, Options, SinglePost, sha256_digest};
+use super::super::{
+    FakeRegistry, Fault, Kind, Location, Mount, Options, SinglePost, When, sha256_digest,
+};
 use super::{blob_url, client, code, location, push, uploads, with_digest};
 
 #[tokio::test]
@@ -132,6 +134,34 @@ async fn a_cancelled_session_is_gone() {
     assert_eq!(deleted.status(), 204);
     let status = client.get(location(&started)).send().await.unwrap();
     assert_eq!(code(status).await, (404, "BLOB_UPLOAD_UNKNOWN".to_owned()));
+}
+
+#[tokio::test]
+async fn a_session_whose_put_breaks_off_stays_until_it_is_cancelled() {
+    for cancelled_first in [false, true] {
+        let registry = FakeRegistry::start();
+        let client = client();
+        let started = client.post(uploads(&registry, "a")).send().await.unwrap();
+        let url = with_digest(location(&started), &sha256_digest(b"x"));
+        let begun = registry.hold_in_body(When::kind(Kind::UploadPut), 5);
+        registry.fault(When::kind(Kind::UploadPut), Fault::cut_after(5));
+        let put = tokio::spawn(client.put(url).body("abcdefgh").send());
+        begun.held().await;
+        assert_eq!(registry.open_uploads(), 1);
+        let cancel = || client.delete(location(&started)).send();
+        if cancelled_first {
+            assert_eq!(cancel().await.unwrap().status(), 204);
+        }
+        begun.release();
+        put.await.unwrap().unwrap_err();
+        if !cancelled_first {
+            assert_eq!(registry.open_uploads(), 1);
+            assert_eq!(cancel().await.unwrap().status(), 204);
+        }
+        assert_eq!(registry.open_uploads(), 0);
+        let again = cancel().await.unwrap();
+        assert_eq!(code(again).await, (404, "BLOB_UPLOAD_UNKNOWN".to_owned()));
+    }
 }
 
 #[tokio::test]
