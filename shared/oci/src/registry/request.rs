@@ -137,14 +137,14 @@ mod tests {
 
     #[test]
     fn a_body_that_still_grows_is_given_time_for_its_end() {
-        let time = |body: &Body| {
+        let time = |body: Content<'_>| {
             let url = Url::parse("http://localhost/v2/").unwrap();
             let request = Request::new("push", Method::PUT, url, "a", Access::Push);
             request.with_body("", body).timeout()
         };
         let (_growth, growing) = growing("file", 10 * SLOWEST_UPLOAD);
-        let whole = time(&Body::file("file", 10 * SLOWEST_UPLOAD));
+        let whole = time(Content::Whole(&Body::file("file", 10 * SLOWEST_UPLOAD)));
         assert_eq!(whole, BASE_TIMEOUT + Duration::from_secs(10));
-        assert_eq!(time(&Body::Growing(growing)), whole + GROWTH);
+        assert_eq!(time(Content::Growing(&growing)), whole + GROWTH);
     }
 }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use mirror_kit::fake_registry::Kind::{BlobHead, UploadPost, UploadPut};
 use mirror_kit::fake_registry::{FakeRegistry, Fault, When};
 use mirror_oci::body::growing;
-use mirror_oci::{Body, Destination, Digest, Presence, Pushed};
+use mirror_oci::{Body, Digest, Presence, Pushed};
 use mirror_runtime::{Disposed as _, Disposition};
 
 use crate::support::{REPOSITORY, asked, blob, holds, stranger};
@@ -270,10 +270,10 @@ async fn a_blob_that_still_grows_gets_one_try_and_its_end_only_when_it_is_vouche
             true => growth.vouch(),
             false => drop(growth),
         }
-        let destination = Destination::Registry(Box::new(stranger(&fake)));
-        let digest = Digest::of(&content);
-        let pushed = destination
-            .push_growing(REPOSITORY, &digest, growing, Presence::Absent)
+        let (registry, digest) = (stranger(&fake), Digest::of(&content));
+        let never = std::future::pending();
+        let pushed = registry
+            .push_growing(REPOSITORY, &digest, &growing, Presence::Absent, never)
             .await;
         assert_eq!(pushed.is_err(), fails);
         assert_eq!(fake.log().count(UploadPost), 1, "{}", fake.log().to_text());
