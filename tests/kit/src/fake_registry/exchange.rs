@@ -29,6 +29,15 @@ impl Exchange<'_> {
             body.drain().await?;
             return Ok(answer);
         }
+        if let Some(limit) = self.registry.options.write_limit
+            && self.route.kind.is_write()
+            && let Err(seconds) = self.registry.writes.take(limit)
+        {
+            body.drain().await?;
+            return Ok(Builder::new(StatusCode::TOO_MANY_REQUESTS)
+                .header("retry-after", seconds.to_string())
+                .body(""));
+        }
         self.authorize()?;
         let reads_body = matches!(
             self.route.kind,

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::auth::Auth;
+use super::limit::WriteLimit;
 
 /// The behaviour of a registry.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub struct Options {
     /// Whether GET of a blob is answered 307 to the storage host, as ghcr.io
     /// and ECR do.
     pub redirect_blobs: bool,
+    /// How many writes it takes; above it answers 429 with `Retry-After`.
+    pub write_limit: Option<WriteLimit>,
     /// Every request takes at least this long.
     pub latency: Duration,
 }
@@ -59,6 +62,7 @@ impl Default for Options {
             delete: false,
             blob_cache_control: None,
             redirect_blobs: false,
+            write_limit: None,
             latency: Duration::ZERO,
         }
     }

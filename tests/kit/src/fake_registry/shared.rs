@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 
 use super::answer::{Refusal, error};
 use super::faults::Script;
+use super::limit::Bucket;
 use super::log::RequestLog;
 use super::options::{Options, STORAGE_HOST};
 use super::store::Store;
@@ -25,6 +26,7 @@ pub(super) struct Shared {
     pub(super) store: Store,
     pub(super) log: Arc<RequestLog>,
     pub(super) script: Script,
+    pub(super) writes: Bucket,
     pub(super) tokens: Tokens,
     pub(super) hooks: Mutex<Vec<Arc<Hook>>>,
     /// What hooks said when they panicked.
@@ -44,6 +46,7 @@ impl Shared {
             store,
             log: Arc::default(),
             script: Script::default(),
+            writes: Bucket::default(),
             tokens: Tokens::default(),
             hooks: Mutex::default(),
             hook_failures: Mutex::default(),

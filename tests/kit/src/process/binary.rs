@@ -1,4 +1,4 @@
-//! Where the product's binary is.
+//! Where the product's binaries are.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -6,9 +6,10 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-/// The variable with the path of a binary to test instead of building one. It
+/// The variables with the paths of binaries to test instead of building them. They
 /// must have been built with the feature `fail-points`.
 const VARIABLE: &str = "CONDA_OCI_BIN";
+const WORKER_VARIABLE: &str = "CONDA_OCI_WORKER_BIN";
 
 /// The path of `conda-oci` with its fail points, built at the first call.
 ///
@@ -16,17 +17,30 @@ const VARIABLE: &str = "CONDA_OCI_BIN";
 /// If it does not compile.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| match std::env::var_os(VARIABLE) {
-        Some(path) => path.into(),
-        None => build(),
-    })
+    BINARY.get_or_init(|| given_or_built(VARIABLE, "conda-oci", "conda-oci"))
 }
 
-fn build() -> PathBuf {
+/// The path of `conda-oci-worker` with its fail points, built at the first call.
+///
+/// # Panics
+/// If it does not compile.
+pub fn worker_binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| given_or_built(WORKER_VARIABLE, "mirror-worker", "conda-oci-worker"))
+}
+
+fn given_or_built(variable: &str, package: &str, name: &str) -> PathBuf {
+    match std::env::var_os(variable) {
+        Some(path) => path.into(),
+        None => build(package, name),
+    }
+}
+
+fn build(package: &str, name: &str) -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--locked", "-p", "conda-oci", "--bin", "conda-oci"])
+        .args(["build", "--locked", "-p", package, "--bin", name])
         .args([
             "--features",
             "fail-points",
@@ -38,7 +52,7 @@ fn build() -> PathBuf {
         .output()
         .expect("cargo runs, it runs this test");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "conda-oci does not build:\n{said}");
+    assert!(output.status.success(), "{name} does not build:\n{said}");
     executable(&output.stdout).unwrap_or_else(|| panic!("cargo named no executable:\n{said}"))
 }
 

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-pub use self::binary::binary;
+pub use self::binary::{binary, worker_binary};
 pub use self::disks::Disks;
 pub use self::finished::Finished;
 pub use self::home::Home;
@@ -84,6 +84,12 @@ impl Run {
             disks: None,
             open_files: None,
         }
+    }
+
+    /// The home it runs in.
+    #[must_use]
+    pub fn home(&self) -> &Home {
+        &self.home
     }
 
     /// Another program than the product's binary.

@@ -55,6 +55,16 @@ impl Running {
         self.signal(Signal::INT);
     }
 
+    /// Stops it where it stands (SIGSTOP), as a machine that sleeps would.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on after [`freeze`](Self::freeze).
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
     fn signal(&self, signal: Signal) {
         let id = self
             .child

@@ -2,7 +2,7 @@
 //! folder of its own, in memory where `/dev/shm` exists.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::program;
+use super::{free_port, memory_folder, program};
 use crate::tls::TestCa;
 
 /// How long a registry may take until it answers.
@@ -58,10 +58,7 @@ impl DockerRegistry {
         let mut launches = 0;
         loop {
             launches += 1;
-            let folder = match Path::new("/dev/shm") {
-                memory if memory.is_dir() => tempfile::tempdir_in(memory)?,
-                _ => tempfile::tempdir()?,
-            };
+            let folder = memory_folder()?;
             let addr = free_port()?;
             configure(folder.path(), addr, options)?;
             let ca = options.tls.map(|ca| ca.pem().to_owned());
@@ -195,10 +192,6 @@ impl Drop for DockerRegistry {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-fn free_port() -> Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 /// Writes `config.yml` and what it refers to. JSON is YAML.

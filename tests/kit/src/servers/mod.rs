@@ -1,24 +1,30 @@
 //! Real servers for tests: a registry process, or the one that the environment
-//! names. A missing program fails the test and says how to get it; nothing is
+//! names; Redis. A missing program fails the test and says how to get it; nothing is
 //! skipped in silence.
 
 mod docker_registry;
 mod door;
+mod leash;
+mod rabbitmq;
+mod redis;
 pub mod skopeo;
 
 #[cfg(test)]
 mod tests;
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::path::PathBuf;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result, bail};
+use tempfile::TempDir;
 use url::Url;
 
 pub use self::docker_registry::{DockerRegistry, DockerRegistryOptions};
 pub use self::door::Door;
+pub use self::rabbitmq::{RABBITMQ_VARIABLE, RabbitMq, RabbitMqOptions};
+pub use self::redis::{RedisCluster, RedisOptions, RedisServer};
 
 /// The environment variable with the URL of a registry to use instead of
 /// launching one: `http://host:port`, open for anonymous pushes.
@@ -99,6 +105,19 @@ fn unique_namespace() -> String {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let random = RandomState::new().hash_one(number) as u32;
     format!("test-{}-{number}-{random:08x}", std::process::id())
+}
+
+/// A port that nobody used a moment ago.
+fn free_port() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+/// A folder for a server's files, in memory where `/dev/shm` exists.
+fn memory_folder() -> Result<TempDir> {
+    match Path::new("/dev/shm") {
+        memory if memory.is_dir() => Ok(tempfile::tempdir_in(memory)?),
+        _ => Ok(tempfile::tempdir()?),
+    }
 }
 
 /// Where a program is.

@@ -1,7 +1,11 @@
 //! The launcher against the real server.
 #![allow(clippy::unwrap_used)]
 
-use super::{DockerRegistry, DockerRegistryOptions, Door, RealRegistry, program, skopeo};
+use super::leash::Leash;
+use super::{
+    DockerRegistry, DockerRegistryOptions, Door, RabbitMq, RealRegistry, RedisCluster,
+    RedisOptions, RedisServer, program, skopeo,
+};
 use crate::fake_registry::{FakeRegistry, Kind, When, sha256_digest};
 use crate::judge::Judge;
 use crate::tls::TestCa;
@@ -157,4 +161,86 @@ async fn a_shut_door_throws_out_who_is_inside_refuses_who_knocks_and_opens_again
     hold.release();
     door.open().unwrap();
     assert!(knock().await.unwrap().status().is_success());
+}
+
+#[tokio::test]
+async fn a_broker_is_killed_and_comes_back_on_its_port_with_its_data_or_without() {
+    let mut broker = RabbitMq::launch().await.unwrap();
+    let (url, vhosts) = (broker.url(), ["list_vhosts", "--silent"]);
+    broker.control(&["add_vhost", "kept"]).unwrap();
+    broker.stop();
+    assert!(std::net::TcpStream::connect(broker.addr()).is_err());
+    broker.start().await.unwrap();
+    assert_eq!(broker.url(), url);
+    assert!(broker.control(&vhosts).unwrap().contains("kept"));
+    broker.start_empty().await.unwrap();
+    assert!(!broker.control(&vhosts).unwrap().contains("kept"));
+}
+
+#[tokio::test]
+async fn a_process_on_a_leash_ends_with_its_holder_and_not_when_it_is_released() {
+    use std::os::unix::process::CommandExt as _;
+    let sleeps = || {
+        let mut command = std::process::Command::new("sleep");
+        command.arg("1000").process_group(0).spawn().unwrap()
+    };
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let (mut held, mut free) = (sleeps(), sleeps());
+    let dies = Leash::on(held.id(), folders[0].path()).unwrap();
+    Leash::on(free.id(), folders[1].path()).unwrap().release();
+    // What a death of this process does: the pipe closes.
+    drop(dies);
+    held.wait().unwrap();
+    while folders[0].path().exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(free.try_wait().unwrap(), None);
+    assert!(folders[1].path().exists());
+    free.kill().unwrap();
+    free.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_redis_forgets_at_a_restart_unless_told_to_keep() {
+    for append_only in [false, true] {
+        let options = RedisOptions {
+            append_only,
+            password: Some("pw"),
+            directives: &[("maxmemory-policy", "allkeys-lru")],
+            ..RedisOptions::default()
+        };
+        let mut redis = RedisServer::launch_with(&options).await.unwrap();
+        redis.cli(&["SET", "a", "1"]).unwrap();
+        assert!(redis.cli(&["INFO"]).unwrap().contains("allkeys-lru"));
+        redis.stop();
+        assert!(redis.cli(&["PING"]).is_err());
+        redis.start().await.unwrap();
+        let kept = redis.cli(&["EXISTS", "a"]).unwrap();
+        assert_eq!(kept, if append_only { "1" } else { "0" });
+        redis.flush().unwrap();
+        assert_eq!(redis.cli(&["DBSIZE"]).unwrap(), "0");
+        assert!(redis.info("used_memory").unwrap() > 0);
+    }
+}
+
+#[tokio::test]
+async fn a_redis_serves_tls_alone() {
+    let ca = TestCa::new();
+    let options = RedisOptions {
+        tls: Some(&ca),
+        ..RedisOptions::default()
+    };
+    let redis = RedisServer::launch_with(&options).await.unwrap();
+    assert!(redis.url().starts_with("rediss://"));
+    assert_eq!(redis.cli(&["PING"]).unwrap(), "PONG");
+}
+
+#[tokio::test]
+async fn a_redis_cluster_serves_every_slot() {
+    let mut cluster = RedisCluster::launch().await.unwrap();
+    let [one, ..] = cluster.nodes() else {
+        panic!("no nodes");
+    };
+    let info = one.cli(&["CLUSTER", "INFO"]).unwrap();
+    assert!(info.contains("cluster_slots_ok:16384"), "{info}");
 }
