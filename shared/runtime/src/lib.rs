@@ -1,15 +1,17 @@
 //! What every part of the mirror stands on: dispositions of errors, request budgets per host and
-//! the patience hosts ask for, redaction of secrets, shutdown, the log, and fail points for crash tests.
+//! the patience hosts ask for, redaction of secrets, settings from options, variables and files, shutdown, the log, and fail points for crash tests.
 //!
 //! Nothing here knows of conda, OCI, queues or ledgers.
 
 pub mod clock;
+pub mod descriptors;
 pub mod disposition;
 pub mod fail_point;
 pub mod host_budget;
 pub mod local;
 pub mod patience;
 pub mod redact;
+pub mod settings;
 pub mod shutdown;
 pub mod telemetry;
 

@@ -41,9 +41,11 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let default = match (verbosity, format) {
-        (Verbosity::Quiet, _) => "error",
-        (Verbosity::Normal, Format::Text) => "warn",
-        (Verbosity::Normal, Format::Json) => "warn,progress=info",
+        // The broker's client shouts about every lost connection and shows whole messages; what is to be said of that,
+        // the queue says.
+        (Verbosity::Quiet, _) => "error,lapin=off",
+        (Verbosity::Normal, Format::Text) => "warn,lapin=off",
+        (Verbosity::Normal, Format::Json) => "warn,lapin=off,progress=info",
         (Verbosity::Debug, _) => {
             "info,conda_oci=debug,mirror_channel=debug,mirror_oci=debug,mirror_queue=debug,mirror_ledger=debug,mirror_worker=debug,mirror_runtime=debug"
         }

@@ -1,0 +1,9 @@
+//! What users set, the same way in every program: an option of the command line, an environment variable of its name, and
+//! for secrets also a file.
+
+mod environment;
+mod hidden;
+pub mod units;
+
+pub use environment::{from_environment, variable};
+pub use hidden::{Hidden, SettingError, secret};
