@@ -35,6 +35,15 @@ pub fn spread(delay: Duration, at: f64) -> Duration {
     delay.mul_f64(1.0 - JITTER + 2.0 * JITTER * at.clamp(0.0, 1.0))
 }
 
+/// The level that stands for `delay` where only [`LEVELS`] are to be had: the shortest that is not
+/// shorter than the delay could have been spread to, else the longest.
+#[must_use]
+pub fn nearest(delay: Duration) -> Duration {
+    let least = delay.mul_f64(1.0 - JITTER);
+    let enough = LEVELS.into_iter().find(|level| *level >= least);
+    enough.unwrap_or(LEVELS[LEVELS.len() - 1])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,7 +64,31 @@ mod tests {
         assert_eq!(spread(ten, 1.0), Duration::from_secs(12));
     }
 
+    #[test]
+    fn a_delay_between_levels_is_rounded_up_but_for_the_spread() {
+        let cases = [
+            (0, 1),
+            (1000, 1),
+            (1250, 1),
+            (1260, 5),
+            (6000, 5),
+            (6300, 30),
+            (30_000, 30),
+            (60_000, 300),
+            (3_600_000, 300),
+        ];
+        for (asked, level) in cases {
+            let nearest = nearest(Duration::from_millis(asked));
+            assert_eq!(nearest.as_secs(), level, "for {asked} ms");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn however_a_level_is_spread_it_stays_that_level(attempt in 1..10_u32, at in 0.0..=1.0) {
+            prop_assert_eq!(nearest(spread(level(attempt), at)), level(attempt));
+        }
+
         #[test]
         fn no_delay_leaves_its_range(attempt: u32) {
             let (delay, level) = (delay(attempt), level(attempt));

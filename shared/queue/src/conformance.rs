@@ -29,6 +29,8 @@ macro_rules! queue_conformance {
             a_task_given_back_comes_back_unchanged_and_marked,
             a_retried_task_comes_back_changed_after_its_delay,
             a_waiting_receiver_gets_a_delayed_task,
+            a_delivery_handed_over_is_settled_as_any_other,
+            a_delivery_handed_over_and_dropped_comes_back,
             a_cancelled_receive_loses_no_task,
             each_task_goes_to_exactly_one_of_many_receivers,
             closing_wakes_the_waiting_and_refuses_the_next,
@@ -149,6 +151,45 @@ pub async fn a_waiting_receiver_gets_a_delayed_task(queue: Arc<dyn TaskQueue>) {
     let task = delivery.task.clone();
     delivery.retry(task, DELAY).await.unwrap();
     waiting.await.unwrap().ack().await.unwrap();
+}
+
+/// Whether the queue has a copy by then is the queue's affair.
+pub async fn a_delivery_handed_over_is_settled_as_any_other(queue: Arc<dyn TaskQueue>) {
+    for number in 1..=3 {
+        queue.publish(sample(number)).await.unwrap();
+        let mut delivery = next(&queue).await;
+        let task = delivery.task.clone();
+        delivery.hand_over(task.clone(), DELAY).await.unwrap();
+        match number {
+            1 => delivery.ack().await.unwrap(),
+            2 => delivery.give_back().await.unwrap(),
+            _ => delivery.retry(task, DELAY).await.unwrap(),
+        }
+        let settling = async {
+            while queue.depth().await.unwrap().total() > 0 {
+                let next = tokio::time::timeout(DELAY, queue.receive()).await;
+                if let Ok(delivery) = next {
+                    let delivery = delivery.unwrap();
+                    assert_eq!(delivery.task, sample(number));
+                    delivery.ack().await.unwrap();
+                }
+            }
+        };
+        in_time("the copies to be settled", settling).await;
+    }
+}
+
+/// A worker that dies later loses no task either.
+pub async fn a_delivery_handed_over_and_dropped_comes_back(queue: Arc<dyn TaskQueue>) {
+    queue.publish(sample(1)).await.unwrap();
+    let mut delivery = next(&queue).await;
+    let task = delivery.task.clone();
+    delivery.hand_over(task, DELAY).await.unwrap();
+    drop(delivery);
+    let again = next(&queue).await;
+    assert_eq!(again.task, sample(1));
+    again.ack().await.unwrap();
+    becomes(&queue, counts(0, 0, 0)).await;
 }
 
 /// A receive may be dropped at any moment, also while a task arrives.

@@ -1,5 +1,7 @@
 //! What can go wrong with a task and with the queue that carries it.
 
+use std::time::Duration;
+
 use mirror_runtime::{Disposed, Disposition};
 
 /// A message that cannot be written or read as a [`Task`](crate::Task).
@@ -14,11 +16,13 @@ pub enum TaskError {
         limit: usize,
     },
     /// Written by a version of the mirror that we do not know.
-    #[error("task message of version {found}, we read version {known}; update this worker")]
+    #[error(
+        "task message of version {found}, we read version {known} and the one before; run the same version of the mirror everywhere"
+    )]
     UnknownVersion {
         /// What the message says.
         found: u64,
-        /// What we read.
+        /// What we write.
         known: u64,
     },
     /// No JSON, or not of a task's shape.
@@ -52,6 +56,59 @@ pub enum QueueError {
     /// The task itself is at fault.
     #[error(transparent)]
     Task(#[from] TaskError),
+    /// A setting cannot be used.
+    #[error("{setting} of the task queue: {why}")]
+    Setting {
+        /// Which.
+        setting: &'static str,
+        /// What is wrong with it; never the value, which may be a secret.
+        why: String,
+    },
+    /// The broker lets nobody in with these credentials, or is not the one we trust.
+    #[error(
+        "the broker at {broker} and we do not come together: {cause}; check user, password, virtual host and permissions, and for amqps the certificate authority"
+    )]
+    Refused {
+        /// Address without credentials.
+        broker: String,
+        /// What it said.
+        cause: String,
+    },
+    /// A queue of our name is not what we need.
+    #[error(
+        "queue `{queue}` at {broker} was declared otherwise: {cause}; delete that queue when it is empty, or choose another queue name"
+    )]
+    Topology {
+        /// Address without credentials.
+        broker: String,
+        /// The queue.
+        queue: String,
+        /// The difference, as the broker tells it.
+        cause: String,
+    },
+    /// The broker did not answer for as long as we wait.
+    #[error(
+        "the broker at {broker} could not {what} within {} s: {cause}; see that it runs and that this machine reaches it",
+        patience.as_secs()
+    )]
+    Unavailable {
+        /// Address without credentials.
+        broker: String,
+        /// What it should have done.
+        what: &'static str,
+        /// How long we waited.
+        patience: Duration,
+        /// The last thing that went wrong.
+        cause: String,
+    },
+    /// The connection over which a delivery came is gone, and with it the right to settle it.
+    #[error(
+        "the connection over which the broker at {broker} delivered this task is gone; the broker delivers it again"
+    )]
+    Lost {
+        /// Address without credentials.
+        broker: String,
+    },
 }
 
 impl Disposed for QueueError {
@@ -59,6 +116,10 @@ impl Disposed for QueueError {
         match self {
             Self::Closed => Disposition::Cancelled,
             Self::Task(error) => error.disposition(),
+            Self::Setting { .. } | Self::Refused { .. } | Self::Topology { .. } => {
+                Disposition::Permanent
+            }
+            Self::Unavailable { .. } | Self::Lost { .. } => Disposition::Retry,
         }
     }
 }

@@ -11,9 +11,11 @@ pub mod error;
 mod hex_digest;
 pub mod memory;
 pub mod queue;
+pub mod rabbitmq;
 pub mod task;
 
 pub use error::{QueueError, TaskError};
 pub use memory::MemoryQueue;
 pub use queue::{Delivery, Depth, Settle, TaskQueue};
+pub use rabbitmq::RabbitQueue;
 pub use task::{Action, BuildName, Task, TaskFile};

@@ -196,6 +196,14 @@ impl Settle for Held {
         self.shared.changed.notify_waiters();
         Ok(())
     }
+
+    fn hand_over_due(&self) -> Option<Instant> {
+        None
+    }
+
+    async fn hand_over(&mut self, _copy: Task, _delay: Duration) -> Result<(), QueueError> {
+        Ok(())
+    }
 }
 
 impl Drop for Held {

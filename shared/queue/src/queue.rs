@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use crate::error::QueueError;
 use crate::task::Task;
@@ -46,7 +47,7 @@ pub struct Depth {
     pub ready: u64,
     /// Wait for their delay to pass.
     pub delayed: u64,
-    /// Delivered and not settled.
+    /// Delivered and not settled; of a broker, those delivered to this process: it does not tell of others.
     pub unacknowledged: u64,
 }
 
@@ -79,6 +80,10 @@ pub trait Settle: Send + Sync {
     async fn give_back(self: Box<Self>) -> Result<(), QueueError>;
     /// See [`Delivery::retry`].
     async fn retry(self: Box<Self>, task: Task, delay: Duration) -> Result<(), QueueError>;
+    /// See [`Delivery::hand_over_due`].
+    fn hand_over_due(&self) -> Option<Instant>;
+    /// See [`Delivery::hand_over`].
+    async fn hand_over(&mut self, copy: Task, delay: Duration) -> Result<(), QueueError>;
 }
 
 impl Delivery {
@@ -94,7 +99,7 @@ impl Delivery {
     /// The task is settled: it does not come back.
     ///
     /// # Errors
-    /// When the queue did not hear of it; the task is then delivered again.
+    /// When the queue did not hear of it ([`QueueError::Lost`]); the task is then delivered again.
     pub async fn ack(self) -> Result<(), QueueError> {
         self.settle.ack().await
     }
@@ -115,6 +120,24 @@ impl Delivery {
     /// When the copy was not taken for sure; this delivery then comes back.
     pub async fn retry(self, task: Task, delay: Duration) -> Result<(), QueueError> {
         self.settle.retry(task, delay).await
+    }
+
+    /// When this delivery should be [handed over](Self::hand_over), if it is not settled before: brokers take back what
+    /// is not acknowledged for half an hour. `None`: it may be held for as long as one likes.
+    #[must_use]
+    pub fn hand_over_due(&self) -> Option<Instant> {
+        self.settle.hand_over_due()
+    }
+
+    /// Leaves the task to the queue without ending the work on it: queues `copy`, to be delivered after `delay`, and
+    /// then acknowledges. Whoever receives the copy meets the claim of the one who goes on working, and delays it
+    /// again. The delivery is settled as before; its acknowledgement then says nothing new. A queue that lets a delivery
+    /// be held does nothing.
+    ///
+    /// # Errors
+    /// When the copy was not taken for sure; the delivery is then as it was.
+    pub async fn hand_over(&mut self, copy: Task, delay: Duration) -> Result<(), QueueError> {
+        self.settle.hand_over(copy, delay).await
     }
 }
 

@@ -10,8 +10,15 @@ use url::Url;
 use crate::error::TaskError;
 use crate::hex_digest;
 
-/// The version we write and read.
+/// The version we write. We read it and the one before, so that a mirror can be updated worker by worker.
 pub const VERSION: u64 = 1;
+
+/// The versions that a program which writes `current` reads, newest first. There is no version 0.
+pub fn readable_versions(current: u64) -> impl Iterator<Item = u64> {
+    [current, current.saturating_sub(1)]
+        .into_iter()
+        .filter(|version| *version > 0)
+}
 
 /// Bytes a message may have. A task is about 1 KB; more than this is no task of ours.
 pub const MAX_MESSAGE: usize = 64 * 1024;
@@ -133,18 +140,24 @@ impl Task {
         Ok(message)
     }
 
-    /// Reads a message of [`VERSION`].
+    /// Reads a message of [`VERSION`] or the one before.
     ///
     /// # Errors
     /// When it is longer than [`MAX_MESSAGE`], no task, of another version, or holds what
     /// [`Task::encode`] would refuse.
     pub fn decode(message: &[u8]) -> Result<Self, TaskError> {
+        Self::decode_by(VERSION, message)
+    }
+
+    /// Reads a message as a program that writes `known` does. A version only ever adds fields, each
+    /// with a default for messages of the one before.
+    fn decode_by(known: u64, message: &[u8]) -> Result<Self, TaskError> {
         within_limit(message)?;
         let Versioned { version } = serde_json::from_slice(message).map_err(malformed)?;
-        if version != VERSION {
+        if !readable_versions(known).any(|readable| readable == version) {
             return Err(TaskError::UnknownVersion {
                 found: version,
-                known: VERSION,
+                known,
             });
         }
         let task: Self = serde_json::from_slice(message).map_err(malformed)?;

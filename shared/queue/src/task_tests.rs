@@ -63,6 +63,24 @@ fn an_unknown_version_is_an_error_whatever_else_the_message_holds() {
 }
 
 #[test]
+fn the_version_before_is_read_and_no_other() {
+    let written_by = |version: u64| {
+        let mut message = as_json(&sample(1));
+        message["version"] = json!(version);
+        serde_json::to_vec(&message).unwrap()
+    };
+    let read_by = |known: u64, version: u64| Task::decode_by(known, &written_by(version));
+    for (known, version) in [(1, 1), (2, 2), (2, 1), (7, 6)] {
+        assert_eq!(read_by(known, version).unwrap(), sample(1));
+    }
+    for (known, version) in [(1, 0), (1, 2), (3, 1), (2, 3)] {
+        let error = read_by(known, version).unwrap_err();
+        let found = version;
+        assert_eq!(error, TaskError::UnknownVersion { found, known });
+    }
+}
+
+#[test]
 fn a_message_without_version_or_with_a_short_digest_is_malformed() {
     let mut short = as_json(&sample(1));
     short["files"][0]["sha256"] = json!("ab");
