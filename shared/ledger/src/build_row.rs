@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::Claim;
+use crate::ledger::{Claim, Control};
 
 /// One build that somebody works on, worked on, or gave up for now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +70,22 @@ impl BuildRow {
     }
 }
 
+impl Control {
+    pub(crate) fn has_cancelled(self, plan: u64) -> bool {
+        plan <= self.cancelled
+    }
+
+    /// The answer to a claim that comes before any look at the build. A cancelled task must leave the
+    /// queue while the subdir is paused, too.
+    pub(crate) fn refuses(self, plan: u64) -> Option<Claim> {
+        if self.has_cancelled(plan) {
+            let plan = self.cancelled;
+            return Some(Claim::Superseded { plan });
+        }
+        self.paused.then_some(Claim::Paused)
+    }
+}
+
 /// Answers a claim; a granted one comes with the row to store.
 pub(crate) fn claim(
     row: Option<BuildRow>,
@@ -119,7 +135,7 @@ pub(crate) fn is_fresh(row: &BuildRow, actor: Actor<'_>, term: Term) -> bool {
     row.is_held_by(actor) && held.is_some_and(|holder| holder.expires_ms >= enough)
 }
 
-/// The row to store if the claim lives on.
+/// The row to store if the claim lives on; it never ends earlier than it would have.
 pub(crate) fn renew(row: Option<BuildRow>, actor: Actor<'_>, term: Term) -> Option<BuildRow> {
     let Some(mut row) = row else {
         return Some(BuildRow {
@@ -132,7 +148,11 @@ pub(crate) fn renew(row: Option<BuildRow>, actor: Actor<'_>, term: Term) -> Opti
     if row.plan > actor.plan {
         return None;
     }
-    if !row.is_held_by(actor) {
+    let mut renewed = actor.holds(term);
+    if row.is_held_by(actor) {
+        let before = row.holder.as_ref().map_or(0, |holder| holder.expires_ms);
+        renewed.expires_ms = renewed.expires_ms.max(before);
+    } else {
         if row.is_live(term.now_ms) {
             return None;
         }
@@ -141,7 +161,7 @@ pub(crate) fn renew(row: Option<BuildRow>, actor: Actor<'_>, term: Term) -> Opti
             (row.plan, row.attempts) = (actor.plan, 1);
         }
     }
-    row.holder = Some(actor.holds(term));
+    row.holder = Some(renewed);
     Some(row)
 }
 

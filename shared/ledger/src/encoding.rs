@@ -54,6 +54,12 @@ pub fn encode(recorded: &Recorded) -> Vec<u8> {
     bytes
 }
 
+/// Whether the bytes are those of a failure.
+#[must_use]
+pub fn is_failure(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&FAILED)
+}
+
 /// Reads what [`encode`] wrote.
 ///
 /// # Errors

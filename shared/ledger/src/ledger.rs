@@ -8,21 +8,24 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use crate::error::LedgerError;
 use crate::outcome::{FileOutcome, Recorded};
 use crate::subdir_state::SubdirState;
+use crate::tally::Tallies;
 
 /// All seams of one ledger.
-pub trait Ledger: Outcomes + Claims + Lease {}
+pub trait Ledger: Outcomes + Claims + Lease + Controls + Tallies {}
 
-impl<T: Outcomes + Claims + Lease + ?Sized> Ledger for T {}
+impl<T: Outcomes + Claims + Lease + Controls + Tallies + ?Sized> Ledger for T {}
 
 /// What became of files, and what is known of their subdir.
 #[async_trait]
 pub trait Outcomes: Send + Sync + fmt::Debug {
-    /// The ledger's random id. A ledger that lost everything has another one.
-    async fn id(&self) -> Result<String, LedgerError>;
+    /// The random id of what the ledger knows of the subdir. When that was lost, the next asker makes
+    /// another one.
+    async fn id(&self, subdir: &str) -> Result<String, LedgerError>;
 
     /// The outcomes of `files`, in their order. Meant for batches of some thousand.
     async fn get_many(
@@ -45,6 +48,23 @@ pub trait Outcomes: Send + Sync + fmt::Debug {
         plan: u64,
         outcomes: Vec<(String, FileOutcome)>,
     ) -> Result<u64, LedgerError>;
+
+    /// The failed files in the order of their names, at most `limit` of those after `after`. An answer
+    /// that is shorter than `limit` is the last.
+    async fn failures(
+        &self,
+        subdir: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Recorded)>, LedgerError>;
+
+    /// How many files have failed.
+    async fn count_failures(&self, subdir: &str) -> Result<u64, LedgerError>;
+
+    /// Drops the outcomes of `files`, whatever they are: the next plan decides about them anew.
+    /// Returns how many there were. One call may be carried out in several steps. Until then
+    /// [`has_forgotten`](Tallies::has_forgotten) is true.
+    async fn forget(&self, subdir: &str, files: &[String]) -> Result<u64, LedgerError>;
 
     /// What is known of the subdir's last publication.
     async fn subdir_state(&self, subdir: &str) -> Result<Option<SubdirState>, LedgerError>;
@@ -150,11 +170,37 @@ pub enum Claim {
         /// When it ends if not renewed, in milliseconds since 1970 UTC.
         expires_ms: u64,
     },
-    /// A later plan has claimed the build.
+    /// A later plan has claimed the build, or the asker's was cancelled.
     Superseded {
-        /// The later plan.
+        /// The later plan, or the last one that was cancelled.
         plan: u64,
     },
+    /// The subdir is paused: nobody gets a build until it is resumed.
+    Paused,
+}
+
+/// Says whether the work on a subdir goes on. Claims and renewals obey.
+#[async_trait]
+pub trait Controls: Send + Sync + fmt::Debug {
+    /// What was said last.
+    async fn control(&self, subdir: &str) -> Result<Control, LedgerError>;
+
+    /// No claim is granted while the subdir is paused; what is claimed goes on.
+    async fn set_paused(&self, subdir: &str, paused: bool) -> Result<(), LedgerError>;
+
+    /// Ends the plans up to `plan`: their claims are neither granted nor renewed any more. A lower
+    /// number than one given before changes nothing; plans begun later are higher.
+    async fn cancel(&self, subdir: &str, plan: u64) -> Result<(), LedgerError>;
+}
+
+/// What users want of a subdir's work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Control {
+    /// No build is given out.
+    pub paused: bool,
+    /// Plans up to this one are cancelled; 0: none.
+    pub cancelled: u64,
 }
 
 /// One run at a time for each subdir.
@@ -178,6 +224,19 @@ pub trait Lease: Send + Sync + fmt::Debug {
 
     /// Gives the lease up, if it is `owner`'s.
     async fn release_lease(&self, subdir: &str, owner: &str) -> Result<(), LedgerError>;
+
+    /// Who has the lease, if anybody has.
+    async fn lease_holder(&self, subdir: &str) -> Result<Option<LeaseHolder>, LedgerError>;
+}
+
+/// Who has a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseHolder {
+    /// Which run.
+    pub owner: String,
+    /// When it ends if not renewed, in milliseconds since 1970 UTC by the ledger's clock. No plan that was begun under
+    /// it has a number as high.
+    pub expires_ms: u64,
 }
 
 /// The answer to a wish for the lease.

@@ -9,6 +9,8 @@ use crate::outcome::Recorded;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SubdirState {
+    /// The last plan that was begun by who had the lease: a run with a lower one has lost it.
+    pub plan: u64,
     /// Outcomes of plans below this number are not trusted: the registry was found without what
     /// they claim.
     pub floor: u64,

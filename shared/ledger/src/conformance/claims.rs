@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mirror_runtime::clock;
 
@@ -166,6 +167,14 @@ pub async fn a_renewed_claim_lives_on(ledger: Arc<dyn Ledger>) {
         panic!("the renewed claim is dead");
     };
     assert!(expires_ms > clock::now_ms() + 300_000);
+}
+
+/// An impatient caller takes nothing away.
+pub async fn a_renewal_never_shortens_a_claim(ledger: Arc<dyn Ledger>) {
+    claim(&*ledger, 5, "w", LONG).await;
+    let renewed = ledger.renew("linux-64", "a-1-0", 5, "w", Duration::ZERO);
+    assert!(renewed.await.unwrap());
+    assert!(is_claimed(&*ledger).await);
 }
 
 /// After a flushed ledger the workers go on.

@@ -38,6 +38,25 @@ pub async fn a_held_lease_names_its_owner(ledger: Arc<dyn Ledger>) {
     assert!(!renew(&*ledger, "second", LONG).await);
 }
 
+/// Whoever looks takes nothing.
+pub async fn the_holder_of_a_lease_can_be_looked_up(ledger: Arc<dyn Ledger>) {
+    let look = async || ledger.lease_holder("linux-64").await.unwrap();
+    assert_eq!(look().await, None);
+    let before = clock::now_ms();
+    acquire(&*ledger, "first", LONG).await;
+    let holder = look().await.expect("it is held");
+    assert_eq!(holder.owner, "first");
+    assert!(holder.expires_ms > before + 300_000 && holder.expires_ms < before + 3_600_000);
+    assert_eq!(ledger.lease_holder("noarch").await.unwrap(), None);
+    ledger.release_lease("linux-64", "first").await.unwrap();
+    assert_eq!(look().await, None);
+    acquire(&*ledger, "second", SHORT).await;
+    eventually("the lease to end", async || {
+        look().await.is_none().then_some(())
+    })
+    .await;
+}
+
 /// A run whose answer was lost asks again.
 pub async fn the_owner_may_take_its_lease_again(ledger: Arc<dyn Ledger>) {
     assert_eq!(acquire(&*ledger, "first", LONG).await, LeaseGrant::Granted);

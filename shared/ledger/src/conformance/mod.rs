@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used)] // a suite of tests: a failed expectation is a failed test
 
 pub mod claims;
+pub mod controls;
 pub mod leases;
 pub mod outcomes;
+pub mod tallies;
 
 use std::time::Duration;
 
@@ -37,6 +39,9 @@ macro_rules! ledger_conformance {
             a_superseded_settlement_releases_the_claim,
             adopting_keeps_outcomes_of_higher_plans,
             many_files_are_adopted_and_looked_up,
+            failures_are_listed_by_name_in_pages,
+            what_is_done_after_all_is_no_failure_any_more,
+            forgotten_files_are_unknown,
             the_state_of_a_subdir_is_kept,
             plan_numbers_only_rise,
             plans_begun_at_once_have_different_numbers,
@@ -54,13 +59,20 @@ macro_rules! ledger_conformance {
             settling_a_part_uncounted_gives_the_attempt_back,
             settling_leaves_the_live_claim_of_another,
             a_renewed_claim_lives_on,
+            a_renewal_never_shortens_a_claim,
             a_renewal_makes_a_lost_claim_again,
             a_renewal_fails_when_the_build_is_anothers,
             live_claims_are_told_from_others_in_bulk,
             one_of_many_claims_at_once_is_granted,
         }
+        $crate::ledger_conformance! { $ledger; controls:
+            a_paused_subdir_gives_out_no_build,
+            a_cancelled_plan_is_superseded,
+            plans_begun_after_a_cancellation_are_higher,
+        }
         $crate::ledger_conformance! { $ledger; leases:
             a_held_lease_names_its_owner,
+            the_holder_of_a_lease_can_be_looked_up,
             the_owner_may_take_its_lease_again,
             an_ended_lease_can_be_taken_but_not_renewed,
             a_renewed_lease_lives_on,
@@ -68,6 +80,15 @@ macro_rules! ledger_conformance {
             only_the_owner_gives_a_lease_up,
             each_subdir_has_its_own_lease,
             one_of_many_runs_at_once_gets_the_lease,
+        }
+        $crate::ledger_conformance! { $ledger; tallies:
+            a_plan_is_counted_from_its_beginning_to_its_end,
+            what_is_settled_twice_is_counted_once,
+            what_failed_and_then_was_done_is_done,
+            what_was_only_looked_for_is_no_failure,
+            files_of_earlier_plans_count_unless_they_were_there_before,
+            a_superseded_settlement_counts_nothing,
+            what_was_forgotten_is_known_until_the_next_plan,
         }
     };
     ($ledger:expr; $part:ident: $($promise:ident,)*) => {

@@ -19,10 +19,10 @@ async fn outcome(ledger: &dyn Ledger, file: &str) -> Option<(u64, FileOutcome)> 
 
 /// A changed id means a ledger that lost everything.
 pub async fn the_id_stays_the_same(ledger: Arc<dyn Ledger>) {
-    let id = ledger.id().await.unwrap();
+    let id = ledger.id("linux-64").await.unwrap();
     assert!(id.len() >= 16, "{id:?} is too short to be unique");
     ledger.begin_plan("linux-64").await.unwrap();
-    assert_eq!(ledger.id().await.unwrap(), id);
+    assert_eq!(ledger.id("linux-64").await.unwrap(), id);
 }
 
 /// Each answer stands where its question stood, unknown files and repeated ones too.
@@ -183,10 +183,79 @@ pub async fn many_files_are_adopted_and_looked_up(ledger: Arc<dyn Ledger>) {
     assert_eq!(n, 12_000);
 }
 
+/// Each once and whole, done files and other subdirs left out.
+pub async fn failures_are_listed_by_name_in_pages(ledger: Arc<dyn Ledger>) {
+    let names: Vec<String> = (0..2_500).map(|n| format!("p{n:04}-1-0.conda")).collect();
+    let outcomes = |outcome: FileOutcome| {
+        let named = names.iter().enumerate();
+        named
+            .map(|(n, name)| match n % 5 {
+                0 => (name.clone(), done(1)),
+                _ => (name.clone(), outcome.clone()),
+            })
+            .collect::<Vec<_>>()
+    };
+    let adopted = ledger.adopt("linux-64", 5, outcomes(failed())).await;
+    assert_eq!(adopted.unwrap(), 2_500);
+    let elsewhere = vec![("p0001".to_owned(), failed())];
+    ledger.adopt("noarch", 5, elsewhere).await.unwrap();
+
+    let mut found = Vec::new();
+    loop {
+        let after = found.last().cloned();
+        let page = ledger.failures("linux-64", after.as_deref(), 600).await;
+        let page = page.unwrap();
+        for (name, recorded) in &page {
+            let outcome = failed();
+            assert_eq!(*recorded, Recorded { plan: 5, outcome }, "{name}");
+        }
+        let last = page.len() < 600;
+        found.extend(page.into_iter().map(|(name, _)| name));
+        if last {
+            break;
+        }
+    }
+    let wanted = names.iter().enumerate().filter(|(n, _)| n % 5 != 0);
+    assert!(found.iter().eq(wanted.map(|(_, name)| name)), "{found:?}");
+    assert_eq!(ledger.count_failures("linux-64").await.unwrap(), 2_000);
+    assert_eq!(ledger.failures("linux-64", None, 0).await.unwrap(), []);
+    let all = ledger.failures("linux-64", None, 9_999).await.unwrap();
+    assert_eq!(all.len(), 2_000);
+}
+
+/// And what failed after all is no done file.
+pub async fn what_is_done_after_all_is_no_failure_any_more(ledger: Arc<dyn Ledger>) {
+    for (plan, value, count) in [(7, failed(), 1), (8, done(1), 0), (9, failed(), 1)] {
+        let files = [("a-1-0.conda", value.clone())];
+        ledger.settle(settlement(plan, &files)).await.unwrap();
+        assert_eq!(ledger.count_failures("linux-64").await.unwrap(), count);
+        assert_eq!(outcome(&*ledger, "a-1-0.conda").await, Some((plan, value)));
+    }
+}
+
+/// Done or failed; a plan of any number decides anew.
+pub async fn forgotten_files_are_unknown(ledger: Arc<dyn Ledger>) {
+    let files = [("bad", failed()), ("good", done(1)), ("other", failed())];
+    ledger.settle(settlement(9, &files)).await.unwrap();
+    let names = texts(&["bad", "good", "never"]);
+    assert_eq!(ledger.forget("linux-64", &names).await.unwrap(), 2);
+    assert_eq!(ledger.forget("linux-64", &names).await.unwrap(), 0);
+    let found = ledger.get_many("linux-64", &names).await.unwrap();
+    assert_eq!(found, [None, None, None]);
+    let left = ledger.failures("linux-64", None, 9).await.unwrap();
+    let outcome = failed();
+    assert_eq!(left, [("other".to_owned(), Recorded { plan: 9, outcome })]);
+
+    let again = [("bad", done(2))];
+    let settled = ledger.settle(settlement(8, &again)).await.unwrap();
+    assert_eq!(settled, Settled::Accepted);
+}
+
 /// What was put in comes out, by subdir, the last one wins.
 pub async fn the_state_of_a_subdir_is_kept(ledger: Arc<dyn Ledger>) {
     assert_eq!(ledger.subdir_state("linux-64").await.unwrap(), None);
     let first = SubdirState {
+        plan: 9,
         disbelieved: Some("sha256:0".to_owned()),
         floor: 3,
         intended: Some("sha256:b".to_owned()),

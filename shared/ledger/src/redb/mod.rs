@@ -7,11 +7,13 @@
 
 mod fault;
 mod open;
+mod outcomes;
 mod owner;
 mod remedy;
 mod seams;
 mod store;
 mod tables;
+mod tallies;
 mod transitions;
 mod writer;
 

@@ -10,19 +10,14 @@ use mirror_runtime::clock;
 
 use super::RedbLedger;
 use super::fault::Fault;
-use super::tables::{BUILDS, OUTCOMES, STATES, from_json, read_outcome, to_json};
+use super::tables::{BUILDS, CONTROLS, LEASES, LeaseRow, from_json};
 use super::transitions::from_now;
 use crate::build_row::{self, Actor, BuildRow};
 use crate::error::LedgerError;
-use crate::ledger::{Claim, Claims, Lease, LeaseGrant, Outcomes, Settled, Settlement};
-use crate::outcome::{FileOutcome, Recorded};
-use crate::subdir_state::SubdirState;
-
-/// Outcomes that [`Outcomes::adopt`] writes in one transaction.
-const ADOPTED_AT_ONCE: usize = 10_000;
+use crate::ledger::{Claim, Claims, Control, Controls, Lease, LeaseGrant, LeaseHolder};
 
 impl RedbLedger {
-    async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         what: &'static str,
         question: impl FnOnce(&ReadTransaction) -> Result<T, Fault> + Send + 'static,
@@ -40,93 +35,22 @@ impl RedbLedger {
         answer.map_err(|fault| self.store.read_error(what, &fault))
     }
 
-    /// The row of a build, for a renewal of its claim.
-    async fn build(&self, subdir: &str, stem: &str) -> Result<Option<BuildRow>, LedgerError> {
+    /// The row of a build and what users want of its subdir, for a renewal of its claim.
+    async fn build(
+        &self,
+        subdir: &str,
+        stem: &str,
+    ) -> Result<(Option<BuildRow>, Control), LedgerError> {
         let (subdir, stem) = (subdir.to_owned(), stem.to_owned());
         self.read("renew claim", move |transaction| {
             let builds = transaction.open_table(BUILDS)?;
             let row = builds.get((subdir.as_str(), stem.as_str()))?;
-            row.map(|row| from_json("build", &stem, row.value()))
-                .transpose()
+            let row = row
+                .map(|row| from_json("build", &stem, row.value()))
+                .transpose()?;
+            Ok((row, read_control(transaction, &subdir)?))
         })
         .await
-    }
-}
-
-#[async_trait]
-impl Outcomes for RedbLedger {
-    async fn id(&self) -> Result<String, LedgerError> {
-        Ok(self.id.clone())
-    }
-
-    async fn get_many(
-        &self,
-        subdir: &str,
-        files: &[String],
-    ) -> Result<Vec<Option<Recorded>>, LedgerError> {
-        let (subdir, files) = (subdir.to_owned(), files.to_vec());
-        self.read("outcomes", move |transaction| {
-            let outcomes = transaction.open_table(OUTCOMES)?;
-            let look_up = |file: &String| {
-                let row = outcomes.get((subdir.as_str(), file.as_str()))?;
-                row.map(|row| read_outcome(&subdir, file, row.value()))
-                    .transpose()
-            };
-            files.iter().map(look_up).collect()
-        })
-        .await
-    }
-
-    async fn settle(&self, settlement: Settlement) -> Result<Settled, LedgerError> {
-        self.writer
-            .write("settle", move |tables| tables.settle(settlement))
-            .await
-    }
-
-    async fn adopt(
-        &self,
-        subdir: &str,
-        plan: u64,
-        mut outcomes: Vec<(String, FileOutcome)>,
-    ) -> Result<u64, LedgerError> {
-        let mut written = 0;
-        while !outcomes.is_empty() {
-            let rest = outcomes.len().saturating_sub(ADOPTED_AT_ONCE);
-            let some = outcomes.split_off(rest);
-            let subdir = subdir.to_owned();
-            written += self
-                .writer
-                .write("adopt", move |tables| tables.adopt(&subdir, plan, some))
-                .await?;
-        }
-        Ok(written)
-    }
-
-    async fn subdir_state(&self, subdir: &str) -> Result<Option<SubdirState>, LedgerError> {
-        let subdir = subdir.to_owned();
-        self.read("subdir state", move |transaction| {
-            let row = transaction.open_table(STATES)?.get(subdir.as_str())?;
-            row.map(|row| from_json("subdir", &subdir, row.value()))
-                .transpose()
-        })
-        .await
-    }
-
-    async fn set_subdir_state(&self, subdir: &str, state: &SubdirState) -> Result<(), LedgerError> {
-        let (subdir, row) = (subdir.to_owned(), to_json(state));
-        self.writer
-            .write("subdir state", move |tables| {
-                tables.states.insert(subdir.as_str(), row.as_slice())?;
-                Ok(())
-            })
-            .await
-    }
-
-    async fn begin_plan(&self, subdir: &str) -> Result<u64, LedgerError> {
-        let subdir = subdir.to_owned();
-        self.writer
-            .write("begin plan", move |tables| tables.begin_plan(&subdir))
-            .await
     }
 }
 
@@ -158,7 +82,10 @@ impl Claims for RedbLedger {
         ttl: Duration,
     ) -> Result<bool, LedgerError> {
         let [subdir, stem, worker] = [subdir, stem, worker].map(str::to_owned);
-        let row = self.build(&subdir, &stem).await?;
+        let (row, control) = self.build(&subdir, &stem).await?;
+        if control.has_cancelled(plan) {
+            return Ok(false);
+        }
         let actor = Actor {
             plan,
             worker: &worker,
@@ -210,6 +137,43 @@ impl Claims for RedbLedger {
     }
 }
 
+fn read_control(transaction: &ReadTransaction, subdir: &str) -> Result<Control, Fault> {
+    let row = transaction.open_table(CONTROLS)?.get(subdir)?;
+    let row = row.map(|row| from_json("control", subdir, row.value()));
+    Ok(row.transpose()?.unwrap_or_default())
+}
+
+#[async_trait]
+impl Controls for RedbLedger {
+    async fn control(&self, subdir: &str) -> Result<Control, LedgerError> {
+        let subdir = subdir.to_owned();
+        self.read("control", move |transaction| {
+            read_control(transaction, &subdir)
+        })
+        .await
+    }
+
+    async fn set_paused(&self, subdir: &str, paused: bool) -> Result<(), LedgerError> {
+        let subdir = subdir.to_owned();
+        self.writer
+            .write("pause", move |tables| {
+                tables.set_control(&subdir, |control| control.paused = paused)
+            })
+            .await
+    }
+
+    async fn cancel(&self, subdir: &str, plan: u64) -> Result<(), LedgerError> {
+        let subdir = subdir.to_owned();
+        self.writer
+            .write("cancel", move |tables| {
+                tables.set_control(&subdir, |control| {
+                    control.cancelled = control.cancelled.max(plan);
+                })
+            })
+            .await
+    }
+}
+
 #[async_trait]
 impl Lease for RedbLedger {
     async fn acquire_lease(
@@ -247,6 +211,17 @@ impl Lease for RedbLedger {
                 tables.release_lease(&subdir, &owner)
             })
             .await
+    }
+
+    async fn lease_holder(&self, subdir: &str) -> Result<Option<LeaseHolder>, LedgerError> {
+        let subdir = subdir.to_owned();
+        self.read("lease", move |transaction| {
+            let row = transaction.open_table(LEASES)?.get(subdir.as_str())?;
+            let row = row.map(|row| from_json::<LeaseRow>("lease", &subdir, row.value()));
+            let live = row.transpose()?.filter(LeaseRow::is_live);
+            Ok(live.map(|LeaseRow { owner, expires_ms }| LeaseHolder { owner, expires_ms }))
+        })
+        .await
     }
 }
 

@@ -1,11 +1,13 @@
 //! The tables of a ledger file and the bytes in their rows.
 
 use ::redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
+use mirror_runtime::clock;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::fault::Fault;
 use crate::build_row::BuildRow;
 use crate::encoding;
+use crate::ledger::Control;
 use crate::outcome::Recorded;
 
 /// The format that this version writes and the newest it reads.
@@ -27,11 +29,24 @@ pub(super) const PLANS: TableDefinition<&str, u64> = TableDefinition::new("plans
 /// By subdir: whose turn it is, as JSON.
 pub(super) const LEASES: TableDefinition<&str, &[u8]> = TableDefinition::new("leases");
 
+/// By subdir: what users want of its work, as JSON.
+pub(super) const CONTROLS: TableDefinition<&str, &[u8]> = TableDefinition::new("controls");
+/// By subdir: how far its last plan is, as JSON.
+pub(super) const TALLIES: TableDefinition<&str, &[u8]> = TableDefinition::new("tallies");
+/// Subdirs of which outcomes were forgotten since the last plan was begun.
+pub(super) const FORGOTTEN: TableDefinition<&str, ()> = TableDefinition::new("forgotten");
+
 /// A subdir's lease.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct LeaseRow {
     pub(super) owner: String,
     pub(super) expires_ms: u64,
+}
+
+impl LeaseRow {
+    pub(super) fn is_live(&self) -> bool {
+        self.expires_ms > clock::now_ms()
+    }
 }
 
 /// The tables within one write transaction. Opening all of them also makes those that are missing.
@@ -42,6 +57,9 @@ pub(super) struct Tables<'txn> {
     pub(super) states: Table<'txn, &'static str, &'static [u8]>,
     pub(super) plans: Table<'txn, &'static str, u64>,
     pub(super) leases: Table<'txn, &'static str, &'static [u8]>,
+    pub(super) controls: Table<'txn, &'static str, &'static [u8]>,
+    pub(super) tallies: Table<'txn, &'static str, &'static [u8]>,
+    pub(super) forgotten: Table<'txn, &'static str, ()>,
 }
 
 impl<'txn> Tables<'txn> {
@@ -53,6 +71,9 @@ impl<'txn> Tables<'txn> {
             states: transaction.open_table(STATES)?,
             plans: transaction.open_table(PLANS)?,
             leases: transaction.open_table(LEASES)?,
+            controls: transaction.open_table(CONTROLS)?,
+            tallies: transaction.open_table(TALLIES)?,
+            forgotten: transaction.open_table(FORGOTTEN)?,
         })
     }
 
@@ -66,6 +87,12 @@ impl<'txn> Tables<'txn> {
         let row = self.builds.get((subdir, stem))?;
         row.map(|row| from_json("build", stem, row.value()))
             .transpose()
+    }
+
+    pub(super) fn control(&self, subdir: &str) -> Result<Control, Fault> {
+        let row = self.controls.get(subdir)?;
+        let row = row.map(|row| from_json("control", subdir, row.value()));
+        Ok(row.transpose()?.unwrap_or_default())
     }
 
     pub(super) fn put_build(

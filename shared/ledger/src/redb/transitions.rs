@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::tables::{LeaseRow, Tables, from_json, to_json};
 use crate::build_row::{self, Actor, Change, Term};
 use crate::encoding;
-use crate::ledger::{Claim, LeaseGrant, Settled, Settlement};
+use crate::ledger::{Claim, Control, LeaseGrant, Settled, Settlement};
 use crate::outcome::{FileOutcome, Recorded};
 
 impl Tables<'_> {
@@ -29,11 +29,14 @@ impl Tables<'_> {
             worker: &worker,
         };
         let mut highest = row.as_ref().map_or(0, build_row::BuildRow::plan);
+        let mut counting = self.counting(&subdir)?;
         let mut written = Vec::with_capacity(files.len());
         for (file, outcome) in files {
             let recorded = self.outcome(&subdir, &file)?;
-            highest = highest.max(recorded.as_ref().map_or(0, |recorded| recorded.plan));
+            let recorded = recorded.as_ref();
+            highest = highest.max(recorded.map_or(0, |recorded| recorded.plan));
             if recorded.is_none_or(|recorded| recorded.yields_to(plan, &outcome)) {
+                counting.count(recorded, plan, &outcome);
                 written.push((file, outcome));
             }
         }
@@ -43,6 +46,7 @@ impl Tables<'_> {
             return Ok(Settled::Superseded { by: highest });
         }
         self.put_outcomes(&subdir, plan, written)?;
+        self.put_counted(&subdir, counting)?;
         let change = if finished || counted {
             build_row::settle(row, actor, finished, clock::now_ms())
         } else {
@@ -58,15 +62,19 @@ impl Tables<'_> {
         plan: u64,
         outcomes: Vec<(String, FileOutcome)>,
     ) -> Result<u64, Fault> {
+        let mut counting = self.counting(subdir)?;
         let mut adopted = Vec::with_capacity(outcomes.len());
         for (file, outcome) in outcomes {
             let recorded = self.outcome(subdir, &file)?;
+            let recorded = recorded.as_ref();
             if recorded.is_none_or(|recorded| recorded.yields_to(plan, &outcome)) {
+                counting.count(recorded, plan, &outcome);
                 adopted.push((file, outcome));
             }
         }
         let written = adopted.len() as u64;
         self.put_outcomes(subdir, plan, adopted)?;
+        self.put_counted(subdir, counting)?;
         Ok(written)
     }
 
@@ -84,10 +92,35 @@ impl Tables<'_> {
         Ok(())
     }
 
+    pub(super) fn forget(&mut self, subdir: &str, files: &[String]) -> Result<u64, Fault> {
+        let mut forgotten = 0;
+        for file in files {
+            let known = self.outcomes.remove((subdir, file.as_str()))?;
+            forgotten += u64::from(known.is_some());
+        }
+        if forgotten > 0 {
+            self.forgotten.insert(subdir, ())?;
+        }
+        Ok(forgotten)
+    }
+
+    pub(super) fn set_control(
+        &mut self,
+        subdir: &str,
+        change: impl FnOnce(&mut Control),
+    ) -> Result<(), Fault> {
+        let mut control = self.control(subdir)?;
+        change(&mut control);
+        self.controls.insert(subdir, to_json(&control).as_slice())?;
+        Ok(())
+    }
+
     pub(super) fn begin_plan(&mut self, subdir: &str) -> Result<u64, Fault> {
         let last = self.plans.get(subdir)?.map_or(0, |last| last.value());
+        let last = last.max(self.control(subdir)?.cancelled);
         let plan = clock::now_ms().max(last.saturating_add(1));
         self.plans.insert(subdir, plan)?;
+        self.forgotten.remove(subdir)?;
         Ok(plan)
     }
 
@@ -99,6 +132,9 @@ impl Tables<'_> {
         ttl_ms: u64,
     ) -> Result<Claim, Fault> {
         let row = self.build(subdir, stem)?;
+        if let Some(refused) = self.control(subdir)?.refuses(actor.plan) {
+            return Ok(refused);
+        }
         let (claim, row) = build_row::claim(row, actor, from_now(ttl_ms));
         if let Some(row) = row {
             self.put_build(subdir, stem, &row)?;
@@ -114,6 +150,9 @@ impl Tables<'_> {
         ttl_ms: u64,
     ) -> Result<bool, Fault> {
         let row = self.build(subdir, stem)?;
+        if self.control(subdir)?.has_cancelled(actor.plan) {
+            return Ok(false);
+        }
         let Some(row) = build_row::renew(row, actor, from_now(ttl_ms)) else {
             return Ok(false);
         };
@@ -149,7 +188,7 @@ impl Tables<'_> {
         let row: Option<LeaseRow> = row
             .map(|row| from_json("lease", subdir, row.value()))
             .transpose()?;
-        Ok(row.filter(|row| row.expires_ms > clock::now_ms()))
+        Ok(row.filter(LeaseRow::is_live))
     }
 
     fn put_lease(&mut self, subdir: &str, owner: &str, ttl_ms: u64) -> Result<(), Fault> {
