@@ -10,6 +10,7 @@ mod auth;
 mod blobs;
 mod challenge;
 mod config;
+mod environment;
 mod error;
 mod growing;
 mod hops;
@@ -23,15 +24,24 @@ mod throttle;
 pub use address::{Address, AddressError, RegistryAddress};
 pub use auth::Credentials;
 pub(crate) use blobs::few_tries;
+pub use environment::LoginError;
 pub use error::RegistryError;
 pub use reach::Reach;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mirror_runtime::HostBudget;
 use reqwest::Response;
 use url::Url;
+
+/// Writes a minute that a vendor is known to allow: ghcr.io answers a faster pusher
+/// `allowed: 2000/minute`.
+#[must_use]
+pub fn known_write_rate(host: &str) -> Option<NonZeroU32> {
+    (host == "ghcr.io").then(|| NonZeroU32::new(2000)).flatten()
+}
 
 /// One registry, shared by all who push to it.
 #[derive(Debug)]
