@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use mirror_ledger::FileOutcome;
+
 /// Shared by all slots of a worker.
 #[derive(Debug, Default)]
 pub struct Activity {
     downloaded: AtomicU64,
+    done: AtomicU64,
+    failed: AtomicU64,
     next: AtomicU64,
     files: Mutex<BTreeMap<u64, Arc<State>>>,
 }
@@ -35,6 +39,29 @@ impl Activity {
     #[must_use]
     pub fn downloaded(&self) -> u64 {
         self.downloaded.load(Ordering::Relaxed)
+    }
+
+    /// Files brought to a destination since the start.
+    #[must_use]
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// Files given up since the start.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Counts outcomes.
+    pub(crate) fn settle<'o>(&self, outcomes: impl Iterator<Item = &'o FileOutcome>) {
+        for outcome in outcomes {
+            let counter = match outcome {
+                FileOutcome::Done { .. } => &self.done,
+                FileOutcome::Failed(_) => &self.failed,
+            };
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// The files in flight, oldest first, at most `max`.

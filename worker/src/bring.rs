@@ -90,7 +90,7 @@ impl Transfer<'_> {
             false => Vec::new(),
         };
         let repository = &self.place.repository;
-        let destination = &self.context.destination;
+        let destination = &self.target.destination;
         fail_point::hit("before-upload").await;
         let push_infos = futures::future::try_join_all(
             infos
@@ -144,7 +144,7 @@ impl Transfer<'_> {
         });
         let digest = wanted.sha256.map(Digest::from_sha256);
         let repository = &self.place.repository;
-        let upload = |abandoned| match context.destination.takes_growing().zip(digest) {
+        let upload = |abandoned| match self.target.destination.takes_growing().zip(digest) {
             Some((registry, digest)) => upload_early(
                 registry, repository, digest, growing, near, presence, abandoned,
             )

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use mirror_channel::source::Fetcher;
-use mirror_ledger::{Claims, Outcomes};
-use mirror_oci::Destination;
 use mirror_queue::TaskQueue;
 
 use crate::activity::Activity;
 use crate::extract::InfoLimits;
+use crate::mirrors::Mirrors;
 use crate::spool::Spool;
 
 /// Everything a task needs to be done. One for all slots.
@@ -16,14 +15,8 @@ use crate::spool::Spool;
 pub struct Context {
     /// Where tasks come from.
     pub queue: Arc<dyn TaskQueue>,
-    /// Where outcomes are kept.
-    pub outcomes: Arc<dyn Outcomes>,
-    /// Who works on what.
-    pub claims: Arc<dyn Claims>,
-    /// Where packages go.
-    pub destination: Arc<Destination>,
-    /// Path components of the destination before the channel; may be empty.
-    pub namespace: String,
+    /// Where packages go and what is remembered of them.
+    pub mirrors: Arc<dyn Mirrors>,
     /// Where packages come from.
     pub fetcher: Arc<Fetcher>,
     /// Room for files in transit.

@@ -2,6 +2,7 @@
 //! success between.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mirror_runtime::{Disposed as _, Disposition};
@@ -21,8 +22,12 @@ const ENOUGH_LOCAL: usize = 32;
 const ENOUGH_UNANSWERED: (usize, Duration) = (64, Duration::from_secs(5 * 60));
 
 /// The failures since the last success, of all slots.
-#[derive(Debug, Default)]
-pub(crate) struct Denials(Mutex<InARow>);
+#[derive(Debug)]
+pub(crate) struct Denials {
+    row: Mutex<InARow>,
+    /// Whether a refusal is only this worker's as long as nothing got on.
+    others_may: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct InARow {
@@ -34,12 +39,35 @@ struct InARow {
     unanswered: usize,
     /// When the first of those ended.
     silent_since: Option<Instant>,
+    /// The host of which the log says that nobody answers.
+    said_silent: Option<String>,
 }
 
 impl Denials {
+    /// With nothing counted.
+    pub(crate) fn new(stands_alone: bool) -> Self {
+        Self {
+            row: Mutex::default(),
+            others_may: AtomicBool::new(!stands_alone),
+        }
+    }
+
     /// A build got on: whatever was counted was about single builds.
     pub(crate) fn success(&self) {
-        *self.0.lock().expect("no panic under this lock") = InARow::default();
+        self.others_may.store(false, Ordering::Relaxed);
+        let mut row = self.row.lock().expect("no panic under this lock");
+        if let Some(host) = std::mem::take(&mut *row).said_silent {
+            tracing::warn!(host, "answers again");
+        }
+    }
+
+    /// Says that nobody answers at `host`, once until something got on: every build meets the same.
+    pub(crate) fn say_silent(&self, host: &str, error: &TransferError) {
+        let mut row = self.row.lock().expect("no panic under this lock");
+        if row.said_silent.is_none() {
+            tracing::warn!(host, %error, "nobody answers; all that needs it is tried again");
+            row.said_silent = Some(host.to_owned());
+        }
     }
 
     /// Notes what one try of a build met until `now`; gives the error to stop with when it is one too many.
@@ -67,7 +95,13 @@ impl Denials {
                 }
             }
         }
-        let mut row = self.0.lock().expect("no panic under this lock");
+        if let Some(error) = refused
+            && self.others_may.load(Ordering::Relaxed)
+        {
+            let refusal = error.to_string();
+            return Some(WorkerError::RefusedAtOnce { refusal });
+        }
+        let mut row = self.row.lock().expect("no panic under this lock");
         let refused = refused.and_then(|error| row.refused(repository, error));
         let local = local.and_then(|error| row.local(error));
         let unanswered = unanswered.and_then(|(host, error)| row.unanswered(host, error, now));
@@ -145,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_machine_that_fails_build_after_build_stops_the_run_and_a_success_between_does_not() {
-        let denials = Denials::default();
+        let denials = Denials::new(true);
         let now = Instant::now();
         // Both formats of each build.
         let errors = [disk_full(), disk_full()];
@@ -162,7 +196,7 @@ mod tests {
 
     #[test]
     fn three_repositories_in_a_row_stop_the_run_and_a_success_between_does_not() {
-        let denials = Denials::default();
+        let denials = Denials::new(true);
         let errors = [denied()];
         let note = |repository| denials.note(repository, errors.iter(), Instant::now());
         assert!(note("a").is_none());
@@ -181,10 +215,21 @@ mod tests {
     }
 
     #[test]
+    fn beside_others_a_worker_that_is_refused_before_anything_got_on_stops_at_once() {
+        let errors = [denied()];
+        let note = |denials: &Denials, of| denials.note(of, errors.iter(), Instant::now());
+        let denials = Denials::new(false);
+        let at_once = note(&denials, "a");
+        assert!(matches!(at_once, Some(WorkerError::RefusedAtOnce { .. })));
+        denials.success();
+        assert!(note(&denials, "a").is_none());
+    }
+
+    #[test]
     fn a_host_that_is_gone_stops_the_run_and_one_that_comes_back_does_not() {
         let (tries, time) = ENOUGH_UNANSWERED;
         let start = Instant::now();
-        let denials = Denials::default();
+        let denials = Denials::new(true);
         let errors = [nobody(), nobody()];
         let at = |now| denials.note("x", errors.iter(), now);
         // A whole window of builds finds nobody at once, and again for minutes: it may be restarting.
@@ -213,7 +258,7 @@ mod tests {
 
     #[test]
     fn what_a_channel_refuses_and_bytes_that_are_wrong_count_for_nothing() {
-        let denials = Denials::default();
+        let denials = Denials::new(true);
         let refused = TransferError::Source(SourceError::Denied {
             url: "https://conda.test/x".into(),
             status: 403,

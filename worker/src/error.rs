@@ -84,6 +84,14 @@ pub enum TransferError {
         /// The build.
         build: String,
     },
+    /// This worker may not or cannot work for its mirror.
+    #[error("{build}: not for this worker: {why}")]
+    NotServed {
+        /// The build.
+        build: String,
+        /// What is in the way, and what to do.
+        why: String,
+    },
     /// Its worker died each time it was tried.
     #[error("{build}: given up after {attempts} tries that ended with the worker's death")]
     Poison {
@@ -128,6 +136,8 @@ impl Disposed for TransferError {
             | Self::NotHeld { .. }
             | Self::NoPlace { .. }
             | Self::Poison { .. } => Disposition::Permanent,
+            // Another set-up of the workers may bring it: the next run tries it at once.
+            Self::NotServed { .. } => Disposition::Local,
             Self::Extract { source, .. } => source.disposition(),
             Self::Spool { source, .. } => source.disposition(),
             Self::Destination(error) => error.disposition(),

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use mirror_ledger::{Claim, LedgerError};
+use mirror_ledger::{Claim, Claims, LedgerError};
 use mirror_queue::Task;
 
-use crate::context::Context;
 use crate::transfer::StillWanted;
+
+/// How long a claim lives without being renewed.
+pub const CLAIM: Duration = Duration::from_secs(30);
 
 /// The claim this worker holds on the build of one delivery.
 pub(crate) struct Hold<'a> {
-    context: &'a Context,
+    claims: &'a dyn Claims,
+    worker: &'a str,
     subdir: String,
     stem: String,
     plan: u64,
@@ -21,25 +24,31 @@ pub(crate) struct Hold<'a> {
 }
 
 impl<'a> Hold<'a> {
-    /// How long a claim lives without being renewed.
-    pub(crate) const TTL: Duration = Duration::from_secs(60);
+    pub(crate) const TTL: Duration = CLAIM;
 
-    pub(crate) async fn claim(context: &Context, task: &Task) -> Result<Claim, LedgerError> {
-        context
-            .claims
-            .claim(
-                &task.subdir,
-                &task.stem(),
-                task.plan,
-                &context.name,
-                Self::TTL,
-            )
+    /// Asks for the build of `task` in the name of `worker`.
+    pub(crate) async fn claim(
+        claims: &dyn Claims,
+        worker: &str,
+        task: &Task,
+    ) -> Result<Claim, LedgerError> {
+        let stem = task.stem();
+        claims
+            .claim(&task.subdir, &stem, task.plan, worker, Self::TTL)
             .await
     }
 
-    pub(crate) fn new(context: &'a Context, task: &Task, attempt: u32, interrupted: bool) -> Self {
+    /// The claim that was granted.
+    pub(crate) fn new(
+        claims: &'a dyn Claims,
+        worker: &'a str,
+        task: &Task,
+        attempt: u32,
+        interrupted: bool,
+    ) -> Self {
         Self {
-            context,
+            claims,
+            worker,
             subdir: task.subdir.clone(),
             stem: task.stem(),
             plan: task.plan,
@@ -59,31 +68,15 @@ impl<'a> Hold<'a> {
     }
 
     async fn renew(&self) -> Result<bool, LedgerError> {
-        let Self {
-            context,
-            subdir,
-            stem,
-            plan,
-            ..
-        } = self;
-        context
-            .claims
-            .renew(subdir, stem, *plan, &context.name, Self::TTL)
+        self.claims
+            .renew(&self.subdir, &self.stem, self.plan, self.worker, Self::TTL)
             .await
     }
 
     /// Gives the claim up. `counted`: whether the try counts.
     pub(crate) async fn release(self, counted: bool) -> Result<(), LedgerError> {
-        let Self {
-            context,
-            subdir,
-            stem,
-            plan,
-            ..
-        } = self;
-        context
-            .claims
-            .release(&subdir, &stem, plan, &context.name, counted)
+        self.claims
+            .release(&self.subdir, &self.stem, self.plan, self.worker, counted)
             .await
     }
 }

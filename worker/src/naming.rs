@@ -12,7 +12,7 @@ impl Transfer<'_> {
     /// The manifest at the tag, if there is one of ours.
     pub(crate) async fn probe(&self) -> Result<Option<Manifest>, TransferError> {
         let Place { repository, tag } = self.place;
-        let Some(stored) = self.context.destination.manifest(repository, tag).await? else {
+        let Some(stored) = self.target.destination.manifest(repository, tag).await? else {
             return Ok(None);
         };
         match Manifest::from_bytes(&stored.bytes) {
@@ -38,7 +38,7 @@ impl Transfer<'_> {
             assemble(&listed, &files, existing).expect("at least one file was transferred");
         let bytes = manifest.to_bytes();
         let Place { repository, tag } = self.place;
-        let destination = &self.context.destination;
+        let destination = &self.target.destination;
         match destination.put_manifest(repository, tag, &bytes).await {
             Err(error) if error.is_blob_unknown() => {
                 tracing::warn!(repository, tag, %error, "the registry lost a blob; pushing what is missing");
@@ -58,7 +58,7 @@ impl Transfer<'_> {
         manifest: &Manifest,
     ) -> Result<(), TransferError> {
         let repository = &self.place.repository;
-        let destination = &self.context.destination;
+        let destination = &self.target.destination;
         destination.forget_config(repository);
         destination.ensure_config(repository).await?;
         let infos = at_hand

@@ -9,10 +9,12 @@ use std::time::Duration;
 use mirror_ledger::LedgerError;
 use mirror_queue::QueueError;
 use mirror_runtime::Shutdown;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::context::Context;
 use crate::denials::Denials;
+use crate::rest::Rest;
 use crate::slot::Slot;
 
 /// Why a worker stopped without being asked to.
@@ -33,6 +35,14 @@ pub enum WorkerError {
         repositories: usize,
         /// The last refusal.
         last: String,
+    },
+    /// The registry let this worker in with nothing at all.
+    #[error(
+        "the registry refused the first thing this worker wanted to push, so it takes no tasks: {refusal}; see that its login (ORAS_USER, ORAS_PASS) is right and may push there"
+    )]
+    RefusedAtOnce {
+        /// What it said.
+        refusal: String,
     },
     /// A host that every build needs has gone away.
     #[error(
@@ -68,13 +78,15 @@ pub struct Options {
     pub slots: usize,
     /// How long tasks in flight may go on after a stop was asked for.
     pub grace: Duration,
+    /// Whether nobody else does the tasks of its queue. If others do, a registry that refuses this worker before it let
+    /// anything in has only refused this worker: the task goes back for them, uncounted.
+    pub stands_alone: bool,
 }
 
 /// A worker, ready to run.
 #[derive(Debug)]
 pub struct Worker {
     context: Arc<Context>,
-    denials: Arc<Denials>,
 }
 
 impl Worker {
@@ -83,7 +95,6 @@ impl Worker {
     pub fn new(context: Context) -> Self {
         Self {
             context: Arc::new(context),
-            denials: Arc::default(),
         }
     }
 
@@ -94,11 +105,16 @@ impl Worker {
     /// one build after the other, or nobody answers any more; other slots are stopped then.
     pub async fn run(self, options: Options, shutdown: Shutdown) -> Result<(), WorkerError> {
         let stop = shutdown.child();
+        let rest = Arc::new(Rest::new(options.stands_alone));
+        let denials = Arc::new(Denials::new(options.stands_alone));
+        let suspects = Arc::new(Semaphore::new(1));
         let mut slots = JoinSet::new();
         for _ in 0..options.slots {
             let slot = Slot {
                 context: Arc::clone(&self.context),
-                denials: Arc::clone(&self.denials),
+                denials: Arc::clone(&denials),
+                rest: Arc::clone(&rest),
+                suspects: Arc::clone(&suspects),
                 grace: options.grace,
             };
             slots.spawn(slot.run(stop.clone()));

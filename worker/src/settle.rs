@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use mirror_ledger::{self as ledger, FileOutcome, Settlement};
-use mirror_queue::{Action, Delivery, Task, backoff};
+use mirror_queue::{Action, Delivery, QueueError, Task, backoff};
 use mirror_runtime::{Disposed as _, Disposition, clock, fail_point};
 use tokio::time::Instant;
 
+use crate::denials::Denials;
 use crate::error::TransferError;
 use crate::hold::Hold;
+use crate::mirrors::Memory;
 use crate::service::WorkerError;
 use crate::slot::{Checked, Slot};
 use crate::transfer::Settled;
@@ -22,6 +24,18 @@ pub(crate) fn failed(
 ) -> (String, FileOutcome) {
     let failure = error.failure(attempts, clock::now_ms(), wanted);
     (file.to_owned(), FileOutcome::Failed(failure))
+}
+
+/// A delivery is delivered again if the queue did not hear how it was settled, because their connection broke. Its
+/// outcomes settle it then: no reason to stop.
+pub(crate) fn or_again(settled: Result<(), QueueError>) -> Result<(), WorkerError> {
+    match settled {
+        Err(error) if error.is_transient() => {
+            tracing::info!(%error, "a task was not settled, and comes again");
+            Ok(())
+        }
+        settled => Ok(settled?),
+    }
 }
 
 /// What becomes of a delivery whose outcomes are recorded.
@@ -39,19 +53,23 @@ pub(crate) enum Then {
 
 impl Slot {
     /// A task that cannot be worked on: its files fail for good, so that nobody waits for them.
-    pub(crate) async fn refuse(&self, delivery: Delivery) -> Result<(), WorkerError> {
+    pub(crate) async fn refuse(
+        &self,
+        delivery: Delivery,
+        memory: &Memory,
+        error: &TransferError,
+    ) -> Result<(), WorkerError> {
         let task = &delivery.task;
-        let error = TransferError::NoPlace { build: task.stem() };
-        tracing::error!(%error, "dropped");
+        tracing::error!(build = task.stem(), %error, "dropped");
         let open = task.files.iter().filter(|file| file.action != Action::Keep);
         let outcomes = open
-            .map(|file| failed(&file.file, file.sha256, task.attempt, &error))
+            .map(|file| failed(&file.file, file.sha256, task.attempt, error))
             .collect();
-        self.context
+        memory
             .outcomes
             .adopt(&task.subdir, task.plan, outcomes)
             .await?;
-        Ok(delivery.ack().await?)
+        or_again(delivery.ack().await)
     }
 
     /// Records what there is to record; files that may still come go back to the queue.
@@ -59,6 +77,7 @@ impl Slot {
         &self,
         delivery: Delivery,
         hold: Hold<'_>,
+        memory: &Memory,
         checked: &Checked,
         settled: Settled,
     ) -> Result<(), WorkerError> {
@@ -72,18 +91,26 @@ impl Slot {
             self.denials.success();
         }
         let mut then = Then::Acknowledge;
-        let wall = {
+        let mut wall = {
             let errors = met.iter().map(|(_, error)| error).chain(&stopped);
             self.denials
                 .note(&checked.place.repository, errors, Instant::now())
         };
+        if let Some(WorkerError::RefusedAtOnce { .. }) = wall
+            && let Some(refused) = wall.take()
+        {
+            // Nothing of it got there: another worker begins anew.
+            hold.release(false).await?;
+            delivery.give_back().await?;
+            return Err(refused);
+        }
         for (wanted, error) in met {
             let file = wanted.file.as_str();
             let last_try = hold.attempt >= error.tries(self.context.attempts);
             if error.is_transient() && !last_try {
                 // What stopped the task says what becomes of its other files.
                 if stopped.is_none() {
-                    again_later(file, &error, hold.attempt);
+                    again_later(&self.denials, file, &error, hold.attempt);
                     then = Then::TryAgain(backoff::delay(hold.attempt));
                 }
                 continue;
@@ -101,7 +128,7 @@ impl Slot {
             }
         }
         // What was done is kept, whatever stops the run.
-        self.finish(delivery, hold, outcomes, then).await?;
+        self.finish(delivery, hold, memory, outcomes, then).await?;
         wall.map_or(Ok(()), Err)
     }
 
@@ -111,7 +138,7 @@ impl Slot {
             Disposition::Throttled { until } => Then::Wait(clock::until(until)),
             Disposition::Cancelled => Then::GiveBack,
             Disposition::Retry if attempt < self.context.attempts => {
-                again_later(&task.stem(), error, attempt);
+                again_later(&self.denials, &task.stem(), error, attempt);
                 Then::TryAgain(backoff::delay(attempt))
             }
             _ => Then::Acknowledge,
@@ -122,11 +149,15 @@ impl Slot {
         &self,
         delivery: Delivery,
         hold: Hold<'_>,
+        memory: &Memory,
         outcomes: Vec<(String, FileOutcome)>,
         then: Then,
     ) -> Result<(), WorkerError> {
         let mut task = delivery.task.clone();
         let attempt = hold.attempt;
+        self.context
+            .activity
+            .settle(outcomes.iter().map(|(_, outcome)| outcome));
         let counted = matches!(then, Then::Acknowledge | Then::TryAgain(_));
         if outcomes.is_empty() {
             hold.release(counted).await?;
@@ -140,7 +171,7 @@ impl Slot {
                 finished: then == Then::Acknowledge,
                 counted,
             };
-            match self.context.outcomes.settle(settlement).await? {
+            match memory.outcomes.settle(settlement).await? {
                 ledger::Settled::Accepted => {}
                 ledger::Settled::Superseded { by } => {
                     // Our manifest may have replaced that of a newer plan: somebody must look again,
@@ -153,7 +184,7 @@ impl Slot {
                     task.plan = by + 1;
                     task.probe = true;
                     task.attempt = 1;
-                    return Ok(delivery.retry(task, Duration::ZERO).await?);
+                    return or_again(delivery.retry(task, Duration::ZERO).await);
                 }
             }
         }
@@ -161,24 +192,31 @@ impl Slot {
         // Some of it may be there already.
         task.probe = true;
         match then {
-            Then::Acknowledge => Ok(delivery.ack().await?),
+            Then::Acknowledge => or_again(delivery.ack().await),
             Then::TryAgain(delay) => {
                 task.attempt = attempt + 1;
-                Ok(delivery.retry(task, delay).await?)
+                or_again(delivery.retry(task, delay).await)
             }
-            Then::Wait(delay) => Ok(delivery.retry(task, delay).await?),
-            Then::GiveBack => Ok(delivery.give_back().await?),
+            Then::Wait(delay) => {
+                self.rest.parked_for(delay);
+                or_again(delivery.retry(task, delay).await)
+            }
+            Then::GiveBack => or_again(delivery.give_back().await),
         }
     }
 }
 
 /// Says that a try failed: the first one for those who look closely, later ones for everybody, because
-/// the pauses between them grow to minutes.
-fn again_later(what: &str, error: &TransferError, attempt: u32) {
+/// the pauses between them grow to minutes. Of a host that is gone it is said once for all.
+fn again_later(denials: &Denials, what: &str, error: &TransferError, attempt: u32) {
     let seconds = backoff::level(attempt).as_secs();
-    if attempt == 1 {
-        tracing::info!(what, %error, seconds, "failed, will be tried again");
+    let unreached = error.unreached_host();
+    if attempt == 1 || unreached.is_some() {
+        tracing::info!(what, %error, attempt, seconds, "failed, will be tried again");
     } else {
         tracing::warn!(what, %error, attempt, seconds, "failed again, will be tried again");
+    }
+    if let Some(host) = unreached.filter(|_| attempt > 1) {
+        denials.say_silent(&host, error);
     }
 }

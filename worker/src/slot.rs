@@ -8,20 +8,38 @@ use mirror_ledger::{self as ledger, Claim, FileOutcome};
 use mirror_oci::layout::{Place, SubdirLayout};
 use mirror_oci::package::Wanted;
 use mirror_queue::{Action, Delivery, QueueError, Task};
-use mirror_runtime::Shutdown;
+use mirror_runtime::{Disposed as _, Shutdown};
+use tokio::sync::Semaphore;
 
 use crate::context::Context;
 use crate::denials::Denials;
 use crate::error::TransferError;
 use crate::hold::Hold;
+use crate::mirrors::{Memory, NotServed, Target};
+use crate::rest::Rest;
 use crate::service::WorkerError;
-use crate::settle::{Then, failed};
+use crate::settle::{Then, failed, or_again};
 use crate::steps::{Asked, are_worth_a_look, needs_probe};
 use crate::transfer::{Knowledge, Transfer};
 
+/// Between two tries to hand a delivery over to a queue that does not answer.
+const HAND_OVER_AGAIN: Duration = Duration::from_secs(30);
+
+/// How long a task of a paused subdir rests before somebody asks again. No try is counted.
+const PAUSED: Duration = Duration::from_secs(30);
+
+/// From which try on a build of which workers died is a suspect: one dead worker says little, it had other builds too.
+const SUSPECT: u32 = 3;
+
+/// How long a suspect rests that finds another one at work.
+const AFTER_ANOTHER: Duration = Duration::from_secs(5);
+
 pub(crate) struct Slot {
     pub(crate) context: Arc<Context>,
+    /// One suspect at a time in this process: if it kills that, no other one is killed with it until it is given up too.
+    pub(crate) suspects: Arc<Semaphore>,
     pub(crate) denials: Arc<Denials>,
+    pub(crate) rest: Arc<Rest>,
     pub(crate) grace: Duration,
 }
 
@@ -50,7 +68,7 @@ impl Checked {
 
 impl Slot {
     pub(crate) async fn run(self, stop: Shutdown) -> Result<(), WorkerError> {
-        loop {
+        while self.rest.is_over(&stop).await {
             let delivery = tokio::select! {
                 biased;
                 () = stop.requested() => return Ok(()),
@@ -62,25 +80,45 @@ impl Slot {
             };
             self.handle(delivery, &stop).await?;
         }
+        Ok(())
     }
 
-    async fn handle(&self, delivery: Delivery, stop: &Shutdown) -> Result<(), WorkerError> {
+    async fn handle(&self, mut delivery: Delivery, stop: &Shutdown) -> Result<(), WorkerError> {
         let task = delivery.task.clone();
         let stem = task.stem();
-        let Some(checked) = self.check(&task) else {
-            return self.refuse(delivery).await;
+        let memory = &self.context.mirrors.memory(&task);
+        let target = match self.context.mirrors.target(&task) {
+            Ok(target) => target,
+            Err(NotServed { why }) => {
+                let error = TransferError::NotServed { build: stem, why };
+                return self.refuse(delivery, memory, &error).await;
+            }
         };
-        if self.is_settled(&task, &checked).await? {
-            return Ok(delivery.ack().await?);
-        }
-        let hold = match Hold::claim(&self.context, &task).await? {
-            Claim::Busy { .. } => return Ok(delivery.retry(task, Hold::TTL / 2).await?),
-            Claim::Superseded { .. } => return Ok(delivery.ack().await?),
+        let Some(checked) = check(&task, &target) else {
+            let error = TransferError::NoPlace { build: stem };
+            return self.refuse(delivery, memory, &error).await;
+        };
+        let (claims, worker) = (&*memory.claims, self.context.name.as_str());
+        let hold = match Hold::claim(claims, worker, &task).await? {
+            Claim::Busy { .. } => return or_again(delivery.retry(task, Hold::TTL / 2).await),
+            Claim::Superseded { .. } => return or_again(delivery.ack().await),
+            Claim::Paused => return or_again(delivery.retry(task, PAUSED).await),
             Claim::Granted {
                 attempt,
                 interrupted,
-            } => Hold::new(&self.context, &task, attempt.max(task.attempt), interrupted),
+            } => Hold::new(
+                claims,
+                worker,
+                &task,
+                attempt.max(task.attempt),
+                interrupted,
+            ),
         };
+        // Under the claim: whoever had it until now may have done it.
+        if is_settled(&task, &checked, memory).await? {
+            hold.release(false).await?;
+            return or_again(delivery.ack().await);
+        }
         if hold.attempt > self.context.attempts {
             let attempts = hold.attempt - 1;
             tracing::error!(build = stem, attempts, "given up: its workers died");
@@ -90,9 +128,18 @@ impl Slot {
             };
             let outcomes = checked.failed_by(attempts, &error);
             return self
-                .finish(delivery, hold, outcomes, Then::Acknowledge)
+                .finish(delivery, hold, memory, outcomes, Then::Acknowledge)
                 .await;
         }
+        let _alone = if hold.interrupted && hold.attempt >= SUSPECT {
+            let Ok(alone) = self.suspects.try_acquire() else {
+                hold.release(false).await?;
+                return or_again(delivery.retry(task, AFTER_ANOTHER).await);
+            };
+            Some(alone)
+        } else {
+            None
+        };
         let interrupted = delivery.redelivered || hold.interrupted || hold.attempt > 1;
         let asked_for = task.probe || interrupted || needs_probe(&checked.files);
         let knowledge = Knowledge {
@@ -101,6 +148,7 @@ impl Slot {
         };
         let transfer = Transfer {
             context: &self.context,
+            target: &target,
             task: &task,
             place: &checked.place,
             files: &checked.files,
@@ -109,14 +157,15 @@ impl Slot {
         let ended = tokio::select! {
             ended = transfer.run(&hold) => ended,
             error = hold.keep_alive() => return Err(error.into()),
+            error = hand_over_in_time(&mut delivery) => return Err(error.into()),
             () = self.out_of_time(stop) => {
                 hold.release(false).await?;
-                return Ok(delivery.give_back().await?);
+                return or_again(delivery.give_back().await);
             }
         };
         match ended {
-            Some(settled) => self.settle(delivery, hold, &checked, settled).await,
-            None => Ok(delivery.ack().await?),
+            Some(settled) => self.settle(delivery, hold, memory, &checked, settled).await,
+            None => or_again(delivery.ack().await),
         }
     }
 
@@ -124,43 +173,60 @@ impl Slot {
         stop.requested().await;
         tokio::time::sleep(self.grace).await;
     }
+}
 
-    fn check(&self, task: &Task) -> Option<Checked> {
-        let host = self.context.destination.host();
-        let layout =
-            SubdirLayout::new(host, &self.context.namespace, &task.channel, &task.subdir).ok()?;
-        let files: Option<Vec<_>> = task.files.iter().map(Asked::of).collect();
-        let files = files?;
-        let same_build = files
-            .iter()
-            .all(|file| file.wanted.file.stem() == task.stem());
-        let first: &FileName = &files.first()?.wanted.file;
-        let place = layout.package(first).ok()?;
-        same_build.then_some(Checked { place, files })
-    }
+/// The place of a task at its destination, if its names have one.
+fn check(task: &Task, target: &Target) -> Option<Checked> {
+    let (host, namespace) = (target.destination.host(), &target.namespace);
+    let layout = SubdirLayout::new(host, namespace, &task.channel, &task.subdir).ok()?;
+    let files: Option<Vec<_>> = task.files.iter().map(Asked::of).collect();
+    let files = files?;
+    let same_build = files
+        .iter()
+        .all(|file| file.wanted.file.stem() == task.stem());
+    let first: &FileName = &files.first()?.wanted.file;
+    let place = layout.package(first).ok()?;
+    same_build.then_some(Checked { place, files })
+}
 
-    /// Whether every file to transfer has an outcome that settles this task.
-    async fn is_settled(&self, task: &Task, checked: &Checked) -> Result<bool, WorkerError> {
-        let open: Vec<&Wanted> = checked
-            .files
-            .iter()
-            .filter(|file| file.action != Action::Keep)
-            .map(|file| &file.wanted)
-            .collect();
-        let names: Vec<String> = open
-            .iter()
-            .map(|wanted| wanted.file.as_str().to_owned())
-            .collect();
-        let recorded = self.context.outcomes.get_many(&task.subdir, &names).await?;
-        Ok(open.iter().zip(&recorded).all(|(wanted, recorded)| {
-            recorded.as_ref().is_some_and(|recorded| {
-                let wanted = ledger::Wanted {
-                    sha256: wanted.sha256,
-                    md5: wanted.md5,
-                    size: wanted.size,
-                };
-                recorded.settles(task.plan, &wanted, task.probe)
-            })
-        }))
+/// Whether every file to transfer has an outcome that settles this task.
+async fn is_settled(task: &Task, checked: &Checked, memory: &Memory) -> Result<bool, WorkerError> {
+    let open: Vec<&Wanted> = checked
+        .files
+        .iter()
+        .filter(|file| file.action != Action::Keep)
+        .map(|file| &file.wanted)
+        .collect();
+    let names: Vec<String> = open
+        .iter()
+        .map(|wanted| wanted.file.as_str().to_owned())
+        .collect();
+    let recorded = memory.outcomes.get_many(&task.subdir, &names).await?;
+    Ok(open.iter().zip(&recorded).all(|(wanted, recorded)| {
+        recorded.as_ref().is_some_and(|recorded| {
+            let wanted = ledger::Wanted {
+                sha256: wanted.sha256,
+                md5: wanted.md5,
+                size: wanted.size,
+            };
+            recorded.settles(task.plan, &wanted, task.probe)
+        })
+    }))
+}
+
+/// Leaves a task that takes long to the queue when the queue wants that, while the work on it goes on under the claim.
+/// Resolves only when the queue fails for good.
+async fn hand_over_in_time(delivery: &mut Delivery) -> QueueError {
+    while let Some(due) = delivery.hand_over_due() {
+        tokio::time::sleep_until(due).await;
+        let mut copy = delivery.task.clone();
+        // Whoever works on it has met a worker that died in the middle.
+        copy.probe = true;
+        match delivery.hand_over(copy, Hold::TTL).await {
+            Ok(()) => tracing::debug!(build = delivery.task.stem(), "takes long; handed over"),
+            Err(error) if error.is_transient() => tokio::time::sleep(HAND_OVER_AGAIN).await,
+            Err(error) => return error,
+        }
     }
+    std::future::pending().await
 }

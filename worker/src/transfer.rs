@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::error::TransferError;
 use crate::extract::Info;
 use crate::fetch::Fetched;
+use crate::mirrors::Target;
 use crate::steps::{Asked, Step, steps};
 
 /// What became of each file of a task.
@@ -43,6 +44,7 @@ pub(crate) trait StillWanted {
 
 pub(crate) struct Transfer<'a> {
     pub context: &'a Context,
+    pub target: &'a Target,
     pub task: &'a Task,
     pub place: &'a Place,
     pub files: &'a [Asked],

@@ -14,11 +14,11 @@ use mirror_oci::folder::Folder;
 use mirror_oci::manifest::Manifest;
 use mirror_oci::registry::{Address, Registry};
 use mirror_oci::{Destination, layout};
-use mirror_queue::{Action, BuildName, Depth, MemoryQueue, Task, TaskFile, TaskQueue as _};
+use mirror_queue::{Action, BuildName, Depth, MemoryQueue, Task, TaskFile, TaskQueue};
 use mirror_runtime::{MemoryHostBudget, Shutdown};
 use mirror_worker::extract::InfoLimits;
 use mirror_worker::spool::Spool;
-use mirror_worker::{Activity, Context, Options, Worker, WorkerError};
+use mirror_worker::{Activity, Context, Memory, OneMirror, Options, Target, Worker, WorkerError};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use url::Url;
@@ -32,6 +32,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub(crate) struct Bench {
     pub(crate) dir: TempDir,
     pub(crate) queue: Arc<MemoryQueue>,
+    /// What stands between the queue and workers, if anything does.
+    pub(crate) through: Option<Arc<dyn TaskQueue>>,
     pub(crate) ledger: Arc<RedbLedger>,
     pub(crate) destination: Arc<Destination>,
     pub(crate) activity: Arc<Activity>,
@@ -61,6 +63,7 @@ impl Bench {
         std::fs::create_dir_all(&subdir).unwrap();
         Self {
             queue: Arc::new(MemoryQueue::new(NonZeroUsize::new(100).unwrap())),
+            through: None,
             ledger: Arc::new(RedbLedger::open(dir.path().join("ledger.redb"), "test").unwrap()),
             destination: Arc::new(destination),
             activity: Arc::default(),
@@ -85,12 +88,19 @@ impl Bench {
         let number = self.workers.fetch_add(1, Ordering::Relaxed);
         let name = format!("worker-{number}");
         let budget = Arc::<MemoryHostBudget>::default();
+        let queue: Arc<dyn TaskQueue> = Arc::<MemoryQueue>::clone(&self.queue);
         Worker::new(Context {
-            queue: Arc::<MemoryQueue>::clone(&self.queue),
-            outcomes: Arc::<RedbLedger>::clone(&self.ledger),
-            claims: Arc::<RedbLedger>::clone(&self.ledger),
-            destination: Arc::clone(&self.destination),
-            namespace: "ns".to_owned(),
+            queue: self.through.clone().unwrap_or(queue),
+            mirrors: Arc::new(OneMirror::new(
+                Target {
+                    destination: Arc::clone(&self.destination),
+                    namespace: "ns".to_owned(),
+                },
+                Memory {
+                    outcomes: Arc::<RedbLedger>::clone(&self.ledger),
+                    claims: Arc::<RedbLedger>::clone(&self.ledger),
+                },
+            )),
             fetcher: Arc::new(Fetcher::new(FetchOptions::default(), budget)),
             spool: Spool::open(
                 self.dir.path().join(&name),
@@ -107,7 +117,11 @@ impl Bench {
     /// Starts a worker with one slot.
     pub(crate) fn start(&self, attempts: u32, grace: Duration) -> Running {
         let shutdown = Shutdown::new();
-        let options = Options { slots: 1, grace };
+        let options = Options {
+            slots: 1,
+            grace,
+            stands_alone: true,
+        };
         let worker = self.worker(attempts);
         Running {
             ended: tokio::spawn(worker.run(options, shutdown.child())),

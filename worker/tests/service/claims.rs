@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use mirror_kit::package::{Format, PackageSpec};
-use mirror_ledger::{Claim, FailureKind};
+use mirror_ledger::{Claim, Controls as _, FailureKind};
 use mirror_queue::{Action, TaskQueue as _};
 
-use crate::bench::{Bench, PLAN};
+use crate::bench::{Bench, PLAN, SUBDIR};
 
 #[tokio::test]
 async fn a_task_whose_build_another_works_on_is_put_off() {
@@ -22,6 +22,41 @@ async fn a_task_whose_build_another_works_on_is_put_off() {
     assert_eq!((depth.ready, depth.unacknowledged), (0, 0));
     assert_eq!(bench.outcome(&zlib).await, None);
     assert_eq!(bench.activity.downloaded(), 0);
+}
+
+#[tokio::test]
+async fn a_task_of_a_paused_subdir_is_put_off_and_costs_no_try() {
+    let bench = Bench::with_folder();
+    let zlib = bench.make(&PackageSpec::new("zlib", "1.3.1", "h0_1"));
+    let task = bench.publish(PLAN, &[&zlib]).await;
+    bench.ledger.set_paused(SUBDIR, true).await.unwrap();
+    bench
+        .work_until(8, |depth| depth.delayed == 1)
+        .await
+        .unwrap();
+    assert_eq!(bench.outcome(&zlib).await, None);
+    assert_eq!(bench.activity.downloaded(), 0);
+    bench.ledger.set_paused(SUBDIR, false).await.unwrap();
+    let claim = bench.claim(&task, PLAN, Duration::ZERO).await;
+    assert!(
+        matches!(claim, Claim::Granted { attempt: 1, .. }),
+        "{claim:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_tasks_of_a_cancelled_plan_leave_the_queue_undone() {
+    let bench = Bench::with_folder();
+    let zlib = bench.make(&PackageSpec::new("zlib", "1.3.1", "h0_1"));
+    bench.publish(PLAN, &[&zlib]).await;
+    bench.ledger.cancel(SUBDIR, PLAN).await.unwrap();
+    bench.work_off(8).await;
+    assert_eq!(bench.outcome(&zlib).await, None);
+    assert_eq!(bench.activity.downloaded(), 0);
+
+    bench.publish(PLAN + 1, &[&zlib]).await;
+    bench.work_off(8).await;
+    assert!(bench.is_done(&zlib).await);
 }
 
 #[tokio::test]

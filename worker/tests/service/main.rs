@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bench;
+mod broken;
 mod claims;
 mod failures;
 mod overlap;

@@ -1,0 +1,287 @@
+//! The command line of a worker, and what it comes to.
+
+use std::net::SocketAddr;
+use std::num::{NonZeroU16, NonZeroU32};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Parser, ValueEnum};
+use mirror_ledger::RedisOptions;
+use mirror_oci::registry::{Address, Credentials};
+use mirror_queue::rabbitmq;
+use mirror_runtime::descriptors;
+use mirror_runtime::host_budget::Rates;
+use mirror_runtime::settings::Hidden;
+use mirror_runtime::settings::units::{Count, Size, Span};
+use mirror_runtime::telemetry::{Format, Verbosity};
+use mirror_worker::extract::InfoLimits;
+
+const WORKERS: NonZeroU16 = NonZeroU16::new(16).expect("not zero");
+const ATTEMPTS: NonZeroU32 = NonZeroU32::new(8).expect("not zero");
+const GRACE: Span = Span(Duration::from_secs(60));
+const READ_TIMEOUT: Span = Span(Duration::from_secs(60));
+const SPOOL_SIZE: Size = Size(20_000_000_000);
+
+const AFTER: &str = "\
+Examples:
+  A worker with 32 transfers at once, for a registry that wants no login:
+    conda-oci-worker --queue amqp://user:password@broker --state redis://redis --workers 32
+
+  With a login, which goes to the registries named and to no other that a task may name:
+    ORAS_USER=me ORAS_PASS=… conda-oci-worker --queue … --state … --registry ghcr.io
+
+Start as many as you like, on any machines, and stop them at any time: what one leaves, another does.
+On SIGTERM a worker takes no more tasks, goes on with those it has for --grace, hands back the rest, and ends
+with 0. A second signal ends it at once.
+
+Environment:
+  Every option can be given as a variable: CONDA_OCI_QUEUE for --queue, and so on; those that can be
+  repeated take one value a line. Command lines can be seen by others on the machine: give addresses
+  with a password as CONDA_OCI_QUEUE and CONDA_OCI_STATE, or in files that CONDA_OCI_QUEUE_FILE and
+  CONDA_OCI_STATE_FILE name.
+  ORAS_USER, ORAS_PASS     login at the registries, both or neither; ORAS_PASS_FILE names a file with
+                           the password
+  HTTPS_PROXY, HTTP_PROXY  proxies for both channels and registries; NO_PROXY names what is reached
+                           without them
+  RUST_LOG                 the log's filter, such as mirror_oci=debug; over --quiet and --debug
+
+Exit codes: 0 stopped by a signal, 2 could not run.";
+
+/// Does the tasks of `conda-oci mirror --queue … --state …`: downloads, verifies and pushes packages.
+#[derive(Debug, Parser)]
+#[command(name = "conda-oci-worker", version, after_help = AFTER)]
+pub(crate) struct Cli {
+    /// The broker.
+    // Said in an attribute, as rustdoc takes brackets for links.
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Broker that has the tasks: amqp[s]://user:password@host[:port][/vhost]",
+        help_heading = "Where"
+    )]
+    queue: Option<Hidden>,
+
+    /// Name of the queue, which keeps mirrors on one broker apart
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "conda-oci",
+        help_heading = "Where"
+    )]
+    queue_name: String,
+
+    /// The memory.
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Redis that remembers what is done: redis[s]://[user:password@]host[:port]",
+        help_heading = "Where"
+    )]
+    state: Option<Hidden>,
+
+    /// Certificates (PEM) to trust at the broker and at Redis, for amqps and rediss
+    #[arg(long, value_name = "FILE", help_heading = "Where")]
+    ca_file: Option<PathBuf>,
+
+    /// Registry this worker may push to (a host with its port), repeatable; needed with a login or a rate [default: any]
+    #[arg(long = "registry", value_name = "HOST", help_heading = "Where")]
+    registries: Vec<String>,
+
+    /// Tasks may name folders, as channel or as destination: every worker and the coordinator see them under one path
+    #[arg(long, help_heading = "Where")]
+    shared_path: bool,
+
+    /// Transfers at once [default: 16]
+    #[arg(long, value_name = "N", help_heading = "How")]
+    workers: Option<Count>,
+
+    /// Most writes a minute at each --registry, of all workers together; give all the same [default: 2000 at ghcr.io]
+    #[arg(long, value_name = "N", help_heading = "How")]
+    max_writes_per_minute: Option<Count>,
+
+    /// Most reads a minute at each --registry, of all workers together [default: unlimited]
+    #[arg(long, value_name = "N", help_heading = "How")]
+    max_reads_per_minute: Option<Count>,
+
+    /// Tries of a build in one run before it counts as failed [default: 8]
+    #[arg(long, value_name = "N", help_heading = "How")]
+    attempts: Option<Count>,
+
+    /// Longest silence of a channel, before an answer and within it [default: 60s]
+    #[arg(long, value_name = "SPAN", help_heading = "How")]
+    read_timeout: Option<Span>,
+
+    /// Leave a task to the queue that takes longer than this, and go on; less than the broker's consumer_timeout [default: 20m]
+    #[arg(long, value_name = "SPAN", help_heading = "How")]
+    hand_over_after: Option<Span>,
+
+    /// How long transfers may go on after SIGTERM [default: 60s]
+    #[arg(long, value_name = "SPAN", help_heading = "How")]
+    grace: Option<Span>,
+
+    /// Folder for files in transit [default: conda-oci-worker among the temporary ones]
+    #[arg(long, value_name = "DIR", help_heading = "How")]
+    spool: Option<PathBuf>,
+
+    /// Most bytes of files in transit; must hold the largest package [default: 20GB]
+    #[arg(long, value_name = "SIZE", help_heading = "How")]
+    spool_size: Option<Size>,
+
+    /// Most bytes that the info/ of a package may unpack to [default: 128MiB]
+    #[arg(long, value_name = "SIZE", help_heading = "How")]
+    max_info_size: Option<Size>,
+
+    /// Most bytes that a whole .tar.bz2 may unpack to [default: 64GiB]
+    #[arg(long, value_name = "SIZE", help_heading = "How")]
+    max_unpacked_size: Option<Size>,
+
+    /// Address for /healthz, /readyz and /metrics, such as 0.0.0.0:8080 [default: none]
+    #[arg(long, value_name = "ADDRESS", help_heading = "Output")]
+    listen: Option<SocketAddr>,
+
+    /// Say nothing when all is well
+    #[arg(short, long, conflicts_with = "debug", help_heading = "Output")]
+    quiet: bool,
+
+    /// Say every step and request
+    #[arg(long, help_heading = "Output")]
+    debug: bool,
+
+    /// How the log on standard error is written
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = "Output"
+    )]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object a line, for a log collector
+    Json,
+}
+
+/// What a worker is to do, checked.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub queue: rabbitmq::Options,
+    pub redis: RedisOptions,
+    /// `host[:port]` of the registries it may push to; none: any.
+    pub registries: Vec<String>,
+    pub credentials: Option<Credentials>,
+    pub shared_path: bool,
+    pub workers: usize,
+    pub rates: Rates,
+    pub attempts: u32,
+    pub read_timeout: Duration,
+    pub grace: Duration,
+    pub spool: Option<PathBuf>,
+    pub spool_size: u64,
+    pub limits: InfoLimits,
+    pub listen: Option<SocketAddr>,
+}
+
+impl Cli {
+    pub(crate) fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.debug) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Debug,
+            _ => Verbosity::Normal,
+        }
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        match self.log_format {
+            LogFormat::Text => Format::Text,
+            LogFormat::Json => Format::Json,
+        }
+    }
+
+    /// Checks what was given and fills in the rest.
+    pub(crate) fn settings(self) -> anyhow::Result<Settings> {
+        let queue = Hidden::or_from_file(self.queue, "queue")?;
+        let queue = queue
+            .context("no queue: give --queue amqp://user:password@host, or set CONDA_OCI_QUEUE")?;
+        let state = Hidden::or_from_file(self.state, "state")?;
+        let state = state.context("no state: give --state redis://host, or set CONDA_OCI_STATE")?;
+        let credentials = Credentials::from_environment()?;
+        let registries: Vec<String> = self
+            .registries
+            .iter()
+            .map(|registry| host(registry))
+            .collect::<anyhow::Result<_>>()?;
+        anyhow::ensure!(
+            credentials.is_none() || !registries.is_empty(),
+            "ORAS_USER and ORAS_PASS are set, but not what they are the login of: name the registry with --registry HOST, or \
+             whatever a task names would be given the password"
+        );
+        anyhow::ensure!(
+            self.max_writes_per_minute
+                .or(self.max_reads_per_minute)
+                .is_none()
+                || !registries.is_empty(),
+            "--max-writes-per-minute and --max-reads-per-minute are for the registries that --registry HOST names: name yours"
+        );
+        let workers = self.workers.map_or(WORKERS, |count| {
+            NonZeroU16::try_from(NonZeroU32::from(count.0)).unwrap_or(NonZeroU16::MAX)
+        });
+        let workers = descriptors::workers(workers.get().into())?;
+        let mut options = rabbitmq::Options::new(rabbitmq::Address::parse(&queue)?);
+        options.ca_file.clone_from(&self.ca_file);
+        options.name = self.queue_name;
+        if let Some(Span(span)) = self.hand_over_after {
+            options.hand_over_after = span;
+        }
+        options.prefetch = u16::try_from(workers)
+            .ok()
+            .and_then(NonZeroU16::new)
+            .unwrap_or(NonZeroU16::MIN);
+        let mut redis = RedisOptions::new(state.expose());
+        // It refuses certificates where there is no TLS.
+        redis.ca_file = self
+            .ca_file
+            .filter(|_| state.expose().starts_with("rediss:"));
+        let mut limits = InfoLimits::default();
+        if let Some(Size(bytes)) = self.max_info_size {
+            limits.info_bytes = bytes;
+        }
+        if let Some(Size(bytes)) = self.max_unpacked_size {
+            limits.unpacked_bytes = bytes;
+        }
+        Ok(Settings {
+            queue: options,
+            redis,
+            registries,
+            credentials,
+            shared_path: self.shared_path,
+            workers,
+            rates: Rates {
+                writes: self.max_writes_per_minute.map(|count| count.0),
+                reads: self.max_reads_per_minute.map(|count| count.0),
+            },
+            attempts: self.attempts.map_or(ATTEMPTS, |count| count.0).get(),
+            read_timeout: self.read_timeout.unwrap_or(READ_TIMEOUT).0,
+            grace: self.grace.unwrap_or(GRACE).0,
+            spool: self.spool,
+            spool_size: self.spool_size.unwrap_or(SPOOL_SIZE).0,
+            limits,
+            listen: self.listen,
+        })
+    }
+}
+
+/// The host of a registry's address, which may be written with a namespace.
+fn host(registry: &str) -> anyhow::Result<String> {
+    match registry.parse::<Address>()? {
+        Address::Registry(address) => Ok(address.host()),
+        Address::Folder(_) => {
+            anyhow::bail!("--registry names the host of a registry; folders need --shared-path")
+        }
+    }
+}

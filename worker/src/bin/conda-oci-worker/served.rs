@@ -1,0 +1,88 @@
+//! The mirrors of a worker: whatever registry and channel its tasks name, as far as it may.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use mirror_ledger::{RedisConnection, RedisLedger};
+use mirror_oci::Destination;
+use mirror_oci::folder::Folder;
+use mirror_oci::registry::{Address, Credentials, Registry};
+use mirror_queue::Task;
+use mirror_runtime::HostBudget;
+use mirror_worker::{Memory, Mirrors, NotServed, Target};
+
+/// Registries that are kept at hand. Whoever queues tasks for more of them only makes it slower.
+const AT_HAND: usize = 64;
+
+/// Finds destination and ledger of each task.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub redis: RedisConnection,
+    pub budget: Arc<dyn HostBudget>,
+    pub credentials: Option<Credentials>,
+    /// `host[:port]`; none: any.
+    pub registries: Vec<String>,
+    pub shared_path: bool,
+    pub targets: Mutex<HashMap<String, Arc<Target>>>,
+}
+
+impl Mirrors for Served {
+    fn memory(&self, task: &Task) -> Memory {
+        let ledger: Arc<RedisLedger> = Arc::new(self.redis.ledger(&task.registry, &task.channel));
+        Memory {
+            outcomes: Arc::clone(&ledger) as _,
+            claims: ledger,
+        }
+    }
+
+    fn target(&self, task: &Task) -> Result<Arc<Target>, NotServed> {
+        let refused = |why: String| NotServed { why };
+        if task.source.scheme() == "file" && !self.shared_path {
+            let why = "its channel is a folder; give workers and coordinator --shared-path if all of them see it";
+            return Err(refused(why.to_owned()));
+        }
+        let mut targets = self.targets.lock().expect("no panic under this lock");
+        if let Some(target) = targets.get(&task.registry) {
+            return Ok(Arc::clone(target));
+        }
+        let target = Arc::new(self.open(&task.registry).map_err(refused)?);
+        if targets.len() >= AT_HAND {
+            targets.clear();
+        }
+        targets.insert(task.registry.clone(), Arc::clone(&target));
+        Ok(target)
+    }
+}
+
+impl Served {
+    fn open(&self, registry: &str) -> Result<Target, String> {
+        let address: Address = registry.parse().map_err(|error| format!("{error}"))?;
+        match address {
+            Address::Folder(_) if !self.shared_path => Err(
+                "its destination is a folder; give workers and coordinator --shared-path if all of them see it"
+                    .to_owned(),
+            ),
+            Address::Folder(folder) => {
+                let folder = Folder::open(&folder).map_err(|error| error.to_string())?;
+                Ok(Target {
+                    destination: Arc::new(Destination::Folder(folder)),
+                    namespace: String::new(),
+                })
+            }
+            Address::Registry(address) => {
+                let host = address.host();
+                if !self.registries.is_empty() && !self.registries.contains(&host) {
+                    let served = self.registries.join(", ");
+                    return Err(format!("it goes to {host}, and this worker pushes to {served} only (--registry)"));
+                }
+                let budget = Arc::clone(&self.budget);
+                let registry = Registry::new(&address, self.credentials.clone(), budget)
+                    .map_err(|error| format!("set up the client of {host}: {error}"))?;
+                Ok(Target {
+                    destination: Arc::new(Destination::Registry(Box::new(registry))),
+                    namespace: address.namespace,
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The life of a worker: comes together with Redis and the broker, works, and outlives what goes away meanwhile.
+//!
+//! A worker that cannot work takes no tasks: it lets go of the queue, says why, and tries again after a while.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mirror_channel::source::{FetchOptions, Fetcher};
+use mirror_ledger::RedisConnection;
+use mirror_queue::{RabbitQueue, TaskQueue as _};
+use mirror_runtime::host_budget::Rates;
+use mirror_runtime::{Disposed, Disposition, HostBudget, Shutdown};
+use mirror_worker::spool::Spool;
+use mirror_worker::{Activity, Context, Options, OwnFolder, Worker, WorkerError};
+
+use crate::cli::Settings;
+use crate::health::{Condition, Health, serve};
+use crate::presence::announce;
+use crate::served::Served;
+
+/// How long a worker rests that something on its way refused: somebody has to mend that.
+const REFUSED: Duration = Duration::from_secs(300);
+/// How long a worker rests that found nobody.
+const AWAY: Duration = Duration::from_secs(15);
+
+/// Works until a stop is asked for.
+///
+/// # Errors
+/// When it cannot run as it is set up.
+pub(crate) async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
+    let activity = Arc::new(Activity::default());
+    let health = Arc::new(Health::new(Arc::clone(&activity)));
+    if let Some(address) = settings.listen {
+        serve(address, Arc::clone(&health), shutdown.child()).await?;
+    }
+    let name = name();
+    tracing::info!(name, slots = settings.workers, "starting");
+    let connect = || RedisConnection::connect(settings.redis.clone());
+    let Some(redis) = patiently(connect, &health, &shutdown).await? else {
+        return Ok(());
+    };
+    let (spool, _folder) = spool(&settings)?;
+    let workers = redis.workers();
+    let said = announce(&workers, &name, settings.workers, &health, &activity);
+    let working = work(
+        &settings, &redis, &name, spool, &activity, &health, &shutdown,
+    );
+    let worked = tokio::select! {
+        worked = working => worked,
+        () = said => unreachable!("what is said does not end by itself"),
+    };
+    // It may be that Redis is away; then the entry ends by itself.
+    let _ = tokio::time::timeout(
+        Duration::from_secs(1),
+        workers.announce(&name, "", Duration::ZERO),
+    )
+    .await;
+    worked
+}
+
+async fn work(
+    settings: &Settings,
+    redis: &RedisConnection,
+    name: &str,
+    spool: Spool,
+    activity: &Arc<Activity>,
+    health: &Health,
+    shutdown: &Shutdown,
+) -> anyhow::Result<()> {
+    let rates = rates(settings);
+    let budget: Arc<dyn HostBudget> = Arc::new(redis.host_budget(name, rates));
+    let fetching = FetchOptions {
+        read_timeout: settings.read_timeout,
+        ..FetchOptions::default()
+    };
+    let fetcher = Arc::new(Fetcher::new(fetching, Arc::clone(&budget)));
+    let mirrors = Arc::new(Served {
+        redis: redis.clone(),
+        budget,
+        credentials: settings.credentials.clone(),
+        registries: settings.registries.clone(),
+        shared_path: settings.shared_path,
+        targets: Default::default(),
+    });
+    while !shutdown.is_requested() {
+        let connect = || RabbitQueue::connect(settings.queue.clone());
+        let Some(queue) = patiently(connect, health, shutdown).await? else {
+            return Ok(());
+        };
+        let queue = Arc::new(queue);
+        let worker = Worker::new(Context {
+            queue: Arc::clone(&queue) as _,
+            mirrors: Arc::clone(&mirrors) as _,
+            fetcher: Arc::clone(&fetcher),
+            spool: spool.clone(),
+            limits: settings.limits,
+            activity: Arc::clone(activity),
+            attempts: settings.attempts,
+            name: name.to_owned(),
+        });
+        let options = Options {
+            slots: settings.workers,
+            grace: settings.grace,
+            stands_alone: false,
+        };
+        health.set(Condition::Working);
+        tracing::info!("takes tasks");
+        let worked = worker.run(options, shutdown.clone()).await;
+        if shutdown.is_requested() {
+            health.set(Condition::Stopping);
+        }
+        queue.close().await;
+        let Err(error) = worked else {
+            break;
+        };
+        let rest = match rest_after(&error) {
+            Some(rest) => rest,
+            None => return Err(error.into()),
+        };
+        tracing::error!(%error, seconds = rest.as_secs(), "takes no tasks; tries again");
+        health.set(Condition::Waiting(error.to_string()));
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            () = shutdown.requested() => {}
+        }
+    }
+    Ok(())
+}
+
+/// How long to rest after what ended the work; `None`: it will not pass.
+fn rest_after(error: &WorkerError) -> Option<Duration> {
+    let passing = |disposition| (disposition == Disposition::Retry).then_some(AWAY);
+    match error {
+        WorkerError::Ledger(error) => passing(error.disposition()),
+        WorkerError::Queue(error) => passing(error.disposition()),
+        WorkerError::Unanswered { .. } => Some(AWAY),
+        WorkerError::Refused { .. }
+        | WorkerError::RefusedAtOnce { .. }
+        | WorkerError::Local { .. } => Some(REFUSED),
+    }
+}
+
+/// Makes a connection, and again for as long as it takes. `None`: a stop was asked for.
+async fn patiently<T, E, C>(
+    connect: impl Fn() -> C,
+    health: &Health,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Option<T>>
+where
+    E: Disposed + std::error::Error + Send + Sync + 'static,
+    C: Future<Output = Result<T, E>>,
+{
+    let mut said = false;
+    loop {
+        let connected = tokio::select! {
+            biased;
+            () = shutdown.requested() => return Ok(None),
+            connected = connect() => connected,
+        };
+        match connected {
+            Ok(connected) => return Ok(Some(connected)),
+            Err(error) if error.disposition() == Disposition::Retry => {
+                if !std::mem::replace(&mut said, true) {
+                    tracing::warn!(%error, "waits for it");
+                }
+                health.set(Condition::Waiting(error.to_string()));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The rates of the hosts this worker pushes to. Of those it does not know beforehand only ghcr.io's is known.
+fn rates(settings: &Settings) -> HashMap<String, Rates> {
+    let known = ["ghcr.io".to_owned()];
+    let hosts = settings.registries.iter().chain(&known);
+    hosts
+        .map(|host| {
+            let writes = settings
+                .rates
+                .writes
+                .or(mirror_oci::registry::known_write_rate(host));
+            let rates = Rates {
+                writes,
+                ..settings.rates
+            };
+            (host.clone(), rates)
+        })
+        .collect()
+}
+
+/// The spool, in a folder of its own: workers on one machine may be given one folder.
+fn spool(settings: &Settings) -> anyhow::Result<(Spool, OwnFolder)> {
+    let parent = match &settings.spool {
+        Some(dir) => dir.clone(),
+        None => std::env::temp_dir().join("conda-oci-worker"),
+    };
+    let own = OwnFolder::make(&parent)?;
+    let spool = Spool::open(own.path().join("files"), settings.spool_size)?;
+    Ok((spool, own))
+}
+
+/// A name that does not outlive this process: machine, process, and a number by chance, because containers often have
+/// one process number and sometimes one name.
+fn name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim();
+    format!("{host}-{}-{:08x}", std::process::id(), fastrand::u32(..))
+}

@@ -1,0 +1,75 @@
+//! Which destination and which ledger a task belongs to. In one process there is one mirror; a worker of a cluster
+//! serves whatever its queue brings.
+
+use std::fmt;
+use std::sync::Arc;
+
+use mirror_ledger::{Claims, Outcomes};
+use mirror_oci::Destination;
+use mirror_queue::Task;
+
+/// Where a mirror's packages go.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The registry or folder.
+    pub destination: Arc<Destination>,
+    /// Path components of the destination before the channel; may be empty.
+    pub namespace: String,
+}
+
+/// What a mirror remembers.
+#[derive(Debug, Clone)]
+pub struct Memory {
+    /// Where outcomes are kept.
+    pub outcomes: Arc<dyn Outcomes>,
+    /// Who works on what.
+    pub claims: Arc<dyn Claims>,
+}
+
+/// This worker cannot or may not push where a task wants to go; nothing about the task's files.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not for this worker: {why}")]
+pub struct NotServed {
+    /// What is in the way, and what to do.
+    pub why: String,
+}
+
+/// Finds what a task belongs to.
+pub trait Mirrors: Send + Sync + fmt::Debug {
+    /// The ledger of the task's mirror.
+    fn memory(&self, task: &Task) -> Memory;
+
+    /// The destination of the task's mirror.
+    ///
+    /// # Errors
+    /// When this worker cannot or may not push there.
+    fn target(&self, task: &Task) -> Result<Arc<Target>, NotServed>;
+}
+
+/// The mirror of a process that has one: every task is its own.
+#[derive(Debug)]
+pub struct OneMirror {
+    memory: Memory,
+    target: Arc<Target>,
+}
+
+impl OneMirror {
+    /// A mirror to `target` that remembers in `memory`.
+    #[must_use]
+    pub fn new(target: Target, memory: Memory) -> Self {
+        Self {
+            memory,
+            target: Arc::new(target),
+        }
+    }
+}
+
+impl Mirrors for OneMirror {
+    fn memory(&self, _: &Task) -> Memory {
+        self.memory.clone()
+    }
+
+    fn target(&self, _: &Task) -> Result<Arc<Target>, NotServed> {
+        Ok(Arc::clone(&self.target))
+    }
+}
