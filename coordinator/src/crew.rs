@@ -1,10 +1,11 @@
-//! The subdirs' syncs and the worker that does their tasks, side by side until both have ended.
+//! The subdirs' syncs and the worker that does their tasks, side by side until both have ended. Where workers elsewhere do
+//! them, there is none here.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use mirror_worker::spool::Spool;
-use mirror_worker::{Activity, Context, Worker, WorkerError};
+use mirror_worker::{Activity, Context, Memory, OneMirror, Target, Worker, WorkerError};
 
 use crate::run::Run;
 use crate::subdirs::{self, Synced};
@@ -18,7 +19,8 @@ pub(crate) async fn work(
     synced: &Synced,
 ) -> Result<(), WorkerError> {
     let mut syncing = std::pin::pin!(subdirs::sync(run, synced));
-    let Some(destination) = run.destination.as_ref().filter(|_| !run.options.dry_run) else {
+    let works = !run.options.dry_run && run.options.queue.is_none();
+    let Some(destination) = run.destination.as_ref().filter(|_| works) else {
         tokio::select! {
             () = syncing => {}
             () = overdue(run) => {}
@@ -27,10 +29,16 @@ pub(crate) async fn work(
     };
     let worker = Worker::new(Context {
         queue: Arc::clone(&run.queue),
-        outcomes: Arc::clone(&run.ledger) as _,
-        claims: Arc::clone(&run.ledger) as _,
-        destination: Arc::clone(destination),
-        namespace: run.namespace().to_owned(),
+        mirrors: Arc::new(OneMirror::new(
+            Target {
+                destination: Arc::clone(destination),
+                namespace: run.namespace().to_owned(),
+            },
+            Memory {
+                outcomes: Arc::clone(&run.ledger) as _,
+                claims: Arc::clone(&run.ledger) as _,
+            },
+        )),
         fetcher: Arc::clone(&run.fetcher),
         spool,
         limits: run.options.limits,
@@ -41,6 +49,7 @@ pub(crate) async fn work(
     let options = mirror_worker::Options {
         slots: run.options.workers,
         grace: run.options.grace,
+        stands_alone: true,
     };
     let mut working = std::pin::pin!(worker.run(options, run.shutdown.clone()));
     let worked = tokio::select! {

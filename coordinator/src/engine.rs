@@ -1,7 +1,6 @@
 //! Puts a run together: destination, ledger, queue, worker; and takes it through the subdirs.
 
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,7 +9,6 @@ use mirror_channel::channel::{Channel, Location};
 use mirror_channel::selection::{Filters, NewerThan, Selection, unmatched};
 use mirror_channel::source::{FetchOptions, Fetcher};
 use mirror_oci::registry::Credentials;
-use mirror_queue::MemoryQueue;
 use mirror_runtime::{Shutdown, clock};
 use mirror_worker::spool::{Spool, empty_folder};
 use mirror_worker::{Activity, WorkerError};
@@ -25,9 +23,6 @@ use crate::run::Run;
 use crate::subdirs::{Ended, Synced};
 use crate::summary::{SubdirSummary, Summary};
 use crate::{crew, undistributable};
-
-/// Tasks the memory queue holds: the windows of all subdirs at work.
-const QUEUE: NonZeroUsize = NonZeroUsize::new(2048).expect("not zero");
 
 /// What somebody wants mirrored, checked.
 #[derive(Debug)]
@@ -112,7 +107,13 @@ async fn mirror(
         options,
         ..
     } = request;
-    let budget = parts::budget(&options);
+    let name = parts::name();
+    let redis = tokio::select! {
+        biased;
+        () = shutdown.requested() => return Ok((Ended::default(), Ok(()))),
+        redis = parts::shared(&options) => redis?,
+    };
+    let budget = parts::budget(&options, redis.as_ref(), &name);
     let fetching = FetchOptions {
         read_timeout: options.read_timeout,
         ..FetchOptions::default()
@@ -133,10 +134,16 @@ async fn mirror(
             "the channel {shown} is no folder; is its path spelled right?"
         );
     }
-    let (places, _temporary) = Places::of(&options, &channel)?;
-    let name = format!("conda-oci process {}", std::process::id());
-    let command = parts::command(&channel, &options);
-    let ledger = parts::open_ledger(&places.ledger, &command, options.dry_run).await?;
+    let places = Places::of(&options, &channel)?;
+    let ledger = match (redis, &options.registry) {
+        (Some(redis), Some(registry)) if !options.dry_run => {
+            Arc::new(redis.ledger(&registry.to_string(), &channel.name))
+        }
+        _ => {
+            let command = parts::command(&channel, &options);
+            parts::open_ledger(&places.ledger, &command, options.dry_run).await?
+        }
+    };
     let spool = Spool::open(places.spool.join("files"), options.spool_size)?;
     // Indexes go beside the packages: they are as large and as short-lived.
     let scratch = places.spool.join("indexes");
@@ -148,7 +155,11 @@ async fn mirror(
         has_credentials: credentials.is_some(),
         destination: parts::destination(&options, credentials, &budget)?.map(Arc::new),
         ledger,
-        queue: Arc::new(MemoryQueue::new(QUEUE)),
+        queue: tokio::select! {
+            biased;
+            () = shutdown.requested() => return Ok((Ended::default(), Ok(()))),
+            queue = parts::queue(&options) => queue?,
+        },
         fetcher,
         progress: Progress::new(Arc::clone(&activity)),
         report,

@@ -9,6 +9,14 @@ pub(crate) enum RunError {
     /// Another run is at work on this subdir.
     #[error("{subdir} is being mirrored by {owner}; wait for it, or stop it")]
     LeaseHeld { subdir: String, owner: String },
+    /// A user ended the plan.
+    #[error("{subdir}: cancelled; what was mirrored stays, and `conda-oci publish` publishes it")]
+    Cancelled { subdir: String },
+    /// What the plan rests on is gone.
+    #[error(
+        "the ledger lost what it knew of {subdir} again and again while it was mirrored; is something emptying it?"
+    )]
+    LedgerLost { subdir: String },
     /// Somebody else took the lease.
     #[error("the lease on {subdir} went to {owner}; this run stops and publishes nothing")]
     LeaseLost { subdir: String, owner: String },

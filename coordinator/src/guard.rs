@@ -1,5 +1,6 @@
 //! The limits that a user sets on a plan: a selection that turns out larger than thought must not fill a disk.
 
+use std::collections::HashMap;
 use std::sync::Mutex;
 
 use crate::plan::Totals;
@@ -85,29 +86,36 @@ impl Guard {
     }
 }
 
-/// What plans came to so far: limits are on a run, plans are of subdirs.
+/// What plans came to so far: limits are on a run, plans are of subdirs. A subdir that is planned anew counts once.
 #[derive(Debug, Default)]
-pub(crate) struct Sum(Mutex<Amount>);
+pub(crate) struct Sum(Mutex<HashMap<String, Amount>>);
 
 impl Sum {
     /// Adds a plan that is only looked at.
-    pub(crate) fn add(&self, amount: Amount) {
-        let mut sum = self.0.lock().expect("no panic under this lock");
-        *sum = sum.plus(amount);
+    pub(crate) fn add(&self, subdir: &str, amount: Amount) {
+        let mut plans = self.0.lock().expect("no panic under this lock");
+        plans.insert(subdir.to_owned(), amount);
     }
 
     /// Adds a plan that is carried out if the whole stays within the limits.
-    pub(crate) fn admit(&self, guard: &Guard, amount: Amount) -> Result<(), OverLimit> {
-        let mut sum = self.0.lock().expect("no panic under this lock");
-        let whole = sum.plus(amount);
-        guard.check(whole)?;
-        *sum = whole;
+    pub(crate) fn admit(
+        &self,
+        guard: &Guard,
+        subdir: &str,
+        amount: Amount,
+    ) -> Result<(), OverLimit> {
+        let mut plans = self.0.lock().expect("no panic under this lock");
+        let others = plans.iter().filter(|(other, _)| *other != subdir);
+        guard.check(others.fold(amount, |sum, (_, other)| sum.plus(*other)))?;
+        plans.insert(subdir.to_owned(), amount);
         Ok(())
     }
 
     /// All that was added.
     pub(crate) fn amount(&self) -> Amount {
-        *self.0.lock().expect("no panic under this lock")
+        let plans = self.0.lock().expect("no panic under this lock");
+        let none = Amount::default();
+        plans.values().fold(none, |sum, plan| sum.plus(*plan))
     }
 }
 
@@ -131,19 +139,22 @@ mod tests {
             bytes: Some(1_000_000),
         };
         let sum = Sum::default();
-        sum.admit(&guard, amount(6, 1_000_000)).unwrap();
-        let error = sum.admit(&guard, amount(5, 0)).unwrap_err().to_string();
+        let admit = |subdir, amount| sum.admit(&guard, subdir, amount);
+        admit("noarch", amount(6, 1_000_000)).unwrap();
+        let error = admit("linux-64", amount(5, 0)).unwrap_err().to_string();
         assert!(
             error.contains("11 files") && error.contains("--max-files 10"),
             "{error}"
         );
-        let error = sum.admit(&guard, amount(5, 1)).unwrap_err().to_string();
+        let error = admit("linux-64", amount(5, 1)).unwrap_err().to_string();
         assert!(
             error.contains("--max-files 10 and --max-bytes 1.0 MB"),
             "{error}"
         );
-        sum.admit(&guard, amount(4, 0)).unwrap();
+        admit("linux-64", amount(4, 0)).unwrap();
         assert_eq!(sum.amount(), amount(10, 1_000_000));
+        admit("linux-64", amount(3, 0)).unwrap();
+        assert_eq!(sum.amount(), amount(9, 1_000_000), "planned anew");
         assert!(!Guard::default().is_set());
         Guard::default().check(amount(u64::MAX, u64::MAX)).unwrap();
     }

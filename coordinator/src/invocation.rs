@@ -6,15 +6,15 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use mirror_runtime::Shutdown;
 use mirror_runtime::telemetry::{self, Verbosity};
+use mirror_runtime::{Shutdown, descriptors};
 use tracing::Instrument as _;
 
 use crate::cli::MirrorCommand;
-use crate::descriptors;
 use crate::engine::{self, Request};
 use crate::progress::{Screen, Style};
 use crate::summary::Summary;
+use crate::sync::Purpose;
 use voice::Voice;
 
 /// Some files failed.
@@ -35,8 +35,8 @@ pub(crate) struct Turn {
     pub request: anyhow::Result<Request>,
 }
 
-/// Runs it to its end.
-pub(crate) fn mirror(command: MirrorCommand) -> ExitCode {
+/// Runs it to its end, each mirror for this purpose.
+pub(crate) fn mirror(command: MirrorCommand, purpose: Purpose) -> ExitCode {
     let screen = Screen::default();
     let (verbosity, log) = (command.run.verbosity(), command.run.format());
     let colours = std::io::stderr().is_terminal() && !is_colourless();
@@ -49,7 +49,7 @@ pub(crate) fn mirror(command: MirrorCommand) -> ExitCode {
         several: false,
         has_spoken: false,
     };
-    let turns = match command.turns() {
+    let turns = match command.turns(purpose) {
         Ok(turns) => turns,
         Err(error) => {
             voice.error(&format!("{error:#}"));
@@ -140,7 +140,7 @@ async fn all(
 }
 
 /// How many workers a mirror may have: said once, whatever the number of mirrors.
-fn workers(turns: &[Turn]) -> anyhow::Result<usize> {
+fn workers(turns: &[Turn]) -> Result<usize, descriptors::TooFew> {
     let requests = turns.iter().filter_map(|turn| turn.request.as_ref().ok());
     match requests.map(|request| request.options.workers).max() {
         Some(most) => descriptors::workers(most),

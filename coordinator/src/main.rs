@@ -2,11 +2,11 @@
 
 mod cli;
 mod crew;
-mod descriptors;
 mod engine;
 mod error;
 mod guard;
 mod invocation;
+mod look;
 mod options;
 mod parts;
 mod patience;
@@ -24,13 +24,26 @@ mod undistributable;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
+use mirror_runtime::settings;
 
 use cli::{Cli, Command};
+use look::Steer;
+use sync::Purpose;
 
 fn main() -> ExitCode {
-    let printed = match Cli::parse().command {
-        Command::Mirror(command) => return invocation::mirror(*command),
+    let matches = settings::from_environment(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let printed = match cli.command {
+        Command::Mirror(command) => return invocation::mirror(*command, Purpose::Mirror),
+        Command::Enqueue(command) => return invocation::mirror(*command, Purpose::Enqueue),
+        Command::Publish(command) => return invocation::mirror(*command, Purpose::Publish),
+        Command::Status(command) => return look::status(*command),
+        Command::Failures(command) => return look::failures(*command),
+        Command::Retry(command) => return look::retry(*command),
+        Command::Pause(command) => return look::steer(*command, Steer::Pause),
+        Command::Resume(command) => return look::steer(*command, Steer::Resume),
+        Command::Cancel(command) => return look::steer(*command, Steer::Cancel),
         Command::Completions(arguments) => arguments.write(&mut std::io::stdout()),
         Command::Man(arguments) => arguments.write(&mut std::io::stdout()),
     };

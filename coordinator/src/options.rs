@@ -4,12 +4,34 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mirror_oci::registry::Address;
+use mirror_ledger::RedisOptions;
+use mirror_oci::registry::{Address, known_write_rate};
+use mirror_queue::rabbitmq;
 use mirror_worker::extract::InfoLimits;
+
+use crate::sync::Purpose;
+
+/// Where what is done is remembered.
+#[derive(Debug, Clone)]
+pub(crate) enum Memory {
+    /// A folder of ledgers.
+    Folder(PathBuf),
+    /// A Redis that others share.
+    Redis(RedisOptions),
+}
+
+impl Memory {
+    /// Whether others see it while a run goes on, and may steer the run by it.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Self::Redis(_))
+    }
+}
 
 /// Options of `mirror`, after the command line was read and before anything was touched.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
+    /// What is done with a plan.
+    pub purpose: Purpose,
     pub registry: Option<Address>,
     /// Empty: every known subdir that the channel serves.
     pub subdirs: Vec<String>,
@@ -17,6 +39,7 @@ pub(crate) struct Options {
     pub attempts: u32,
     pub grace: Duration,
     pub max_writes_per_minute: Option<NonZeroU32>,
+    pub max_reads_per_minute: Option<NonZeroU32>,
     pub publish_every: Duration,
     pub allow_shrink: bool,
     pub retry_failed: bool,
@@ -24,26 +47,21 @@ pub(crate) struct Options {
     pub allow_unverified: bool,
     /// The longest silence of a channel before and within an answer.
     pub read_timeout: Duration,
-    /// Folder of ledgers.
-    pub state: PathBuf,
-    /// Folder for files in transit.
-    pub spool: PathBuf,
+    pub memory: Memory,
+    /// The broker through which workers elsewhere are given their tasks; `None`: this process does them.
+    pub queue: Option<rabbitmq::Options>,
+    /// Folder for files in transit; `None`: a temporary one.
+    pub spool: Option<PathBuf>,
     pub spool_size: u64,
     /// How much of a package is believed.
     pub limits: InfoLimits,
-}
-
-/// Writes a minute that a vendor is known to allow: ghcr.io answers a faster pusher
-/// `allowed: 2000/minute`.
-pub(crate) fn known_rate(host: &str) -> Option<NonZeroU32> {
-    (host == "ghcr.io").then(|| NonZeroU32::new(2000)).flatten()
 }
 
 impl Options {
     /// The rate that holds for the registry's writes.
     pub(crate) fn write_rate(&self) -> Option<NonZeroU32> {
         let known = match &self.registry {
-            Some(Address::Registry(registry)) => known_rate(&registry.host()),
+            Some(Address::Registry(registry)) => known_write_rate(&registry.host()),
             _ => None,
         };
         self.max_writes_per_minute.or(known)

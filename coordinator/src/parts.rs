@@ -1,20 +1,25 @@
 //! What a run is put together from.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use mirror_channel::channel::Channel;
 use mirror_channel::selection::Selection;
-use mirror_ledger::{Ledger, RedbLedger};
+use mirror_ledger::{Ledger, RedbLedger, RedisConnection};
 use mirror_oci::Destination;
 use mirror_oci::folder::Folder;
 use mirror_oci::registry::{Address, Credentials, Registry};
+use mirror_queue::{MemoryQueue, RabbitQueue, TaskQueue};
 use mirror_runtime::host_budget::Rates;
 use mirror_runtime::{HostBudget, MemoryHostBudget};
 
-use crate::options::Options;
+use crate::options::{Memory, Options};
+
+/// Tasks the memory queue holds: the windows of all subdirs at work.
+const QUEUE: NonZeroUsize = NonZeroUsize::new(2048).expect("not zero");
 
 /// What this run does, for whoever finds its ledger locked.
 pub(crate) fn command(channel: &Channel, options: &Options) -> String {
@@ -24,6 +29,33 @@ pub(crate) fn command(channel: &Channel, options: &Options) -> String {
         .map(ToString::to_string)
         .unwrap_or_default();
     format!("conda-oci mirror of {} to {registry}", channel.display())
+}
+
+/// The Redis that others share, if this run has one.
+pub(crate) async fn shared(options: &Options) -> anyhow::Result<Option<RedisConnection>> {
+    Ok(match &options.memory {
+        Memory::Folder(_) => None,
+        Memory::Redis(redis) => Some(RedisConnection::connect(redis.clone()).await?),
+    })
+}
+
+/// The queue between the planner and those who do the work.
+pub(crate) async fn queue(options: &Options) -> anyhow::Result<Arc<dyn TaskQueue>> {
+    Ok(match options.queue.clone().filter(|_| !options.dry_run) {
+        None => Arc::new(MemoryQueue::new(QUEUE)),
+        Some(broker) => Arc::new(RabbitQueue::connect(broker).await?),
+    })
+}
+
+/// A name for leases and claims that does not outlive this process. Containers often have one process number, and machines
+/// of one cluster one name.
+pub(crate) fn name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let (host, number) = (host.trim(), std::process::id());
+    format!(
+        "conda-oci process {number} on {host} ({:08x})",
+        fastrand::u32(..)
+    )
 }
 
 /// The ledger at `path`, held for `name`. A dry run does without one that cannot be read.
@@ -45,19 +77,26 @@ pub(crate) async fn open_ledger(
     Ok(Arc::new(tokio::task::spawn_blocking(open).await??))
 }
 
-/// The request budgets of the hosts.
-pub(crate) fn budget(options: &Options) -> Arc<dyn HostBudget> {
+/// The request budgets of the hosts, shared with others where there is a `redis` for it.
+pub(crate) fn budget(
+    options: &Options,
+    redis: Option<&RedisConnection>,
+    name: &str,
+) -> Arc<dyn HostBudget> {
     let mut rates = HashMap::new();
     if let Some(Address::Registry(registry)) = &options.registry {
         rates.insert(
             registry.host(),
             Rates {
                 writes: options.write_rate(),
-                reads: None,
+                reads: options.max_reads_per_minute,
             },
         );
     }
-    Arc::new(MemoryHostBudget::new(rates))
+    match redis {
+        None => Arc::new(MemoryHostBudget::new(rates)),
+        Some(redis) => Arc::new(redis.host_budget(name, rates)),
+    }
 }
 
 /// Where the mirror goes; nowhere in a dry run that names no registry, or a folder that is not there yet.

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use mirror_channel::channel::Channel;
 use mirror_oci::registry::Address;
+use mirror_worker::OwnFolder;
 use rattler_digest::{Sha256, compute_bytes_digest};
 use tempfile::TempDir;
 
-use crate::options::Options;
+use crate::options::{Memory, Options};
 
 /// The default folder of ledgers: `$XDG_STATE_HOME/conda-oci`, or `~/.local/state/conda-oci`.
 pub(crate) fn default_state() -> anyhow::Result<PathBuf> {
@@ -30,40 +31,72 @@ pub(crate) fn default_state() -> anyhow::Result<PathBuf> {
 pub(crate) struct Places {
     pub ledger: PathBuf,
     pub spool: PathBuf,
+    /// What is removed when the run is over.
+    _passing: Option<Passing>,
+}
+
+enum Passing {
+    Temporary(#[expect(dead_code, reason = "it is kept to be dropped")] TempDir),
+    Own(#[expect(dead_code, reason = "it is kept to be dropped")] OwnFolder),
 }
 
 impl Places {
-    /// The places of this run. One that is to leave no trace has them in a temporary folder, given along.
-    pub(crate) fn of(
-        options: &Options,
-        channel: &Channel,
-    ) -> anyhow::Result<(Self, Option<TempDir>)> {
-        let lasting = match &options.registry {
-            None => None,
-            Some(registry) => {
+    /// The places of this run. One that is to leave no trace has them in a temporary folder.
+    pub(crate) fn of(options: &Options, channel: &Channel) -> anyhow::Result<Self> {
+        let ledger = match (&options.memory, &options.registry) {
+            (Memory::Folder(state), Some(registry)) => {
                 let slug = slug(registry, &channel.name)?;
-                Some(Self {
-                    ledger: options.state.join(format!("{slug}.redb")),
-                    spool: options.spool.join(slug),
+                Some((ledger_file(state, &slug), slug))
+            }
+            (Memory::Redis(_), _) | (_, None) => None,
+        };
+        match (ledger, &options.memory, &options.spool) {
+            (Some((ledger, slug)), _, Some(spool)) if !options.dry_run => Ok(Self {
+                ledger,
+                spool: spool.join(slug),
+                _passing: None,
+            }),
+            // Nothing but the lease of each subdir keeps others on this machine out.
+            (None, Memory::Redis(_), spool) if !options.dry_run => {
+                let parent = match spool {
+                    Some(spool) => spool.clone(),
+                    None => std::env::temp_dir().join("conda-oci"),
+                };
+                let own = OwnFolder::make(&parent)?;
+                Ok(Self {
+                    ledger: own.path().join("ledger.redb"),
+                    spool: own.path().join("spool"),
+                    _passing: Some(Passing::Own(own)),
                 })
             }
-        };
-        let lasting = match lasting {
-            Some(lasting) if !options.dry_run => return Ok((lasting, None)),
-            lasting => lasting.map(|lasting| lasting.ledger),
-        };
+            (ledger, _, _) => Self::passing(ledger.map(|(ledger, _)| ledger)),
+        }
+    }
+
+    /// Places that leave no trace, with a copy of `ledger`.
+    fn passing(ledger: Option<PathBuf>) -> anyhow::Result<Self> {
         let temporary = tempfile::tempdir().context("make a temporary folder")?;
         let passing = Self {
             ledger: temporary.path().join("ledger.redb"),
             spool: temporary.path().join("spool"),
+            _passing: Some(Passing::Temporary(temporary)),
         };
         // A dry run looks at a copy: it changes nothing, not even the marks of an interrupted run.
-        if let Some(ledger) = lasting.filter(|ledger| ledger.exists()) {
+        if let Some(ledger) = ledger.filter(|ledger| ledger.exists()) {
             std::fs::copy(&ledger, &passing.ledger)
                 .with_context(|| format!("copy the ledger {}", ledger.display()))?;
         }
-        Ok((passing, Some(temporary)))
+        Ok(passing)
     }
+}
+
+/// Where the ledger of this mirror is in the folder `state`, if it is there.
+pub(crate) fn ledger(state: &Path, registry: &Address, channel: &str) -> anyhow::Result<PathBuf> {
+    Ok(ledger_file(state, &slug(registry, channel)?))
+}
+
+fn ledger_file(state: &Path, slug: &str) -> PathBuf {
+    state.join(format!("{slug}.redb"))
 }
 
 /// A file name for this registry and channel, readable and unlike that of any other pair.

@@ -10,7 +10,7 @@ use mirror_queue::TaskQueue;
 use mirror_runtime::telemetry::{Format, PROGRESS};
 use mirror_worker::Activity;
 
-use crate::summary::{duration, number, size};
+use crate::summary::{SubdirSummary, duration, number, size};
 
 /// Transfers that get a line of their own on a terminal.
 const LINES: usize = 6;
@@ -74,6 +74,20 @@ impl Progress {
         self.settled_files.fetch_add(1, Ordering::Relaxed);
         self.settled_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.failed.fetch_add(u64::from(failed), Ordering::Relaxed);
+    }
+
+    /// Takes back what a subdir's plan came to so far: it is planned anew.
+    pub(crate) fn forget(&self, summary: &SubdirSummary) {
+        let settled = summary.done + summary.failed;
+        for (counter, counted) in [
+            (&self.planned_files, summary.planned_files),
+            (&self.planned_bytes, summary.planned_bytes),
+            (&self.settled_files, settled),
+            (&self.settled_bytes, summary.done_bytes),
+            (&self.failed, summary.failed),
+        ] {
+            counter.fetch_sub(counted, Ordering::Relaxed);
+        }
     }
 
     fn line(&self, retries: u64) -> String {
@@ -249,5 +263,21 @@ mod tests {
         );
         let ending = " left, 1 failed, 2 builds wait for another try";
         assert!(line.ends_with(ending), "{line}");
+    }
+
+    #[test]
+    fn a_subdir_that_is_planned_anew_is_not_counted_twice() {
+        let progress = Progress::new(Arc::default());
+        let mut summary = SubdirSummary {
+            planned_files: 2,
+            planned_bytes: 3_000,
+            ..SubdirSummary::default()
+        };
+        progress.plan(2, 3_000);
+        progress.settle(1_000, false);
+        (summary.done, summary.done_bytes) = (1, 1_000);
+        progress.forget(&summary);
+        progress.plan(2, 3_000);
+        assert_eq!(progress.line(0), "0/2 files, 0 B/3.0 kB");
     }
 }

@@ -1,12 +1,13 @@
 //! The report of a run: JSON, every file of the selection with what became of it. `docs/report.schema.json` describes it.
 //!
 //! Written as it happens, so that memory does not grow with the channel; it appears under its name
-//! only when it is whole.
+//! only when it is whole. Each subdir has a draft of its own: one that is planned anew says so of its files anew.
 
 mod target;
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, ErrorKind, Write as _};
+use std::io::{BufWriter, ErrorKind, Read, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -116,8 +117,8 @@ struct Kept {
 #[derive(Debug)]
 struct State {
     target: Target,
-    draft: BufWriter<File>,
-    empty: bool,
+    /// By subdir, entries with commas between; none is empty.
+    drafts: BTreeMap<String, BufWriter<File>>,
     /// Why it cannot be written any more. The mirror goes on without it.
     broken: Option<std::io::Error>,
 }
@@ -175,6 +176,16 @@ impl Report {
         }
     }
 
+    /// Forgets what was said of a subdir.
+    pub(crate) fn forget(&self, subdir: &str) {
+        if let Some(kept) = &self.kept {
+            let mut state = kept.state.lock().expect("no panic under this lock");
+            if let Some(state) = state.as_mut() {
+                state.drafts.remove(subdir);
+            }
+        }
+    }
+
     /// Closes the report with its summary and puts it where it was asked for. A named pipe waits for its reader.
     ///
     /// # Errors
@@ -201,37 +212,47 @@ impl Report {
 impl State {
     fn new(path: &Path) -> anyhow::Result<Self> {
         let target = Target::of(path)?;
-        let mut draft = BufWriter::new(target.draft()?);
-        draft.write_all(b"{\"version\":1,\"files\":[\n")?;
+        // Better known now than at the first entry.
+        target.draft().map_err(|error| {
+            let (error, folder) = (plain(error), target.drafts());
+            let folder = folder.display();
+            anyhow::anyhow!("make a file in {folder}: {error}; {}", remedy(&error))
+        })?;
         Ok(Self {
             target,
-            draft,
-            empty: true,
+            drafts: BTreeMap::new(),
             broken: None,
         })
     }
 
     fn write(&mut self, entry: &Entry<'_>) -> std::io::Result<()> {
-        if !std::mem::replace(&mut self.empty, false) {
-            self.draft.write_all(b",\n")?;
+        if let Some(draft) = self.drafts.get_mut(entry.subdir) {
+            draft.write_all(b",\n")?;
+            return Ok(serde_json::to_writer(draft, entry)?);
         }
-        Ok(serde_json::to_writer(&mut self.draft, entry)?)
+        let mut draft = BufWriter::new(self.target.draft()?);
+        serde_json::to_writer(&mut draft, entry)?;
+        self.drafts.insert(entry.subdir.to_owned(), draft);
+        Ok(())
     }
 
     fn close(self, summary: &Summary) -> std::io::Result<()> {
         let Self {
             target,
-            mut draft,
+            drafts,
             broken,
-            ..
         } = self;
         broken.map_or(Ok(()), Err)?;
-        draft.write_all(b"\n],\"summary\":")?;
-        serde_json::to_writer(&mut draft, summary)?;
-        draft.write_all(b"}\n")?;
-        let draft = draft
-            .into_inner()
-            .map_err(std::io::IntoInnerError::into_error)?;
-        target.put(draft)
+        let mut whole: Box<dyn Read> = Box::new(&b"{\"version\":1,\"files\":[\n"[..]);
+        for (number, draft) in drafts.into_values().enumerate() {
+            let draft = draft.into_inner();
+            let mut draft = draft.map_err(std::io::IntoInnerError::into_error)?;
+            draft.rewind()?;
+            let comma: &[u8] = if number == 0 { b"" } else { b",\n" };
+            whole = Box::new(whole.chain(comma).chain(draft));
+        }
+        let summary = serde_json::to_vec(summary)?;
+        let end = [&b"\n],\"summary\":"[..], &summary, b"}\n"].concat();
+        target.put(whole.chain(&end[..]))
     }
 }

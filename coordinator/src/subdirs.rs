@@ -1,6 +1,7 @@
 //! Takes a run through the subdirs of its channel.
 
-use std::sync::{Mutex, MutexGuard};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use futures::{StreamExt as _, stream};
 use mirror_channel::source::SourceError;
@@ -18,7 +19,11 @@ const AT_ONCE: usize = 2;
 
 /// What is known of the subdirs so far; kept outside the work, which may be dropped.
 #[derive(Debug, Default)]
-pub(crate) struct Synced(Mutex<Ended>);
+pub(crate) struct Synced {
+    ended: Mutex<Ended>,
+    /// Up to which plan each subdir was cancelled when the run began.
+    cancelled: OnceLock<HashMap<String, u64>>,
+}
 
 /// What the subdirs came to.
 #[derive(Debug, Default)]
@@ -31,6 +36,8 @@ pub(crate) struct Ended {
     pub over_limit: Option<OverLimit>,
     /// The registry or the channel cannot be reached: what is left would wait for it in vain.
     pub is_cut_off: bool,
+    /// A user ended a plan.
+    pub is_cancelled: bool,
 }
 
 impl Ended {
@@ -43,8 +50,31 @@ impl Ended {
 }
 
 impl Synced {
+    /// Notes what was cancelled before this run: what is cancelled from now on is this run, also those of its subdirs that
+    /// it has not begun.
+    async fn note_cancelled(&self, run: &Run, subdirs: &[&str]) -> anyhow::Result<()> {
+        if !run.options.memory.is_shared() {
+            return Ok(());
+        }
+        let mut cancelled = HashMap::with_capacity(subdirs.len());
+        for subdir in subdirs {
+            let control = run.ledger.control(subdir).await?;
+            cancelled.insert((*subdir).to_owned(), control.cancelled);
+        }
+        self.cancelled.get_or_init(|| cancelled);
+        Ok(())
+    }
+
+    /// Whether a user ended this run before it began with `subdir`.
+    async fn is_cancelled(&self, run: &Run, subdir: &str) -> anyhow::Result<bool> {
+        let Some(before) = self.cancelled.get().and_then(|all| all.get(subdir)) else {
+            return Ok(false);
+        };
+        Ok(run.ledger.control(subdir).await?.cancelled > *before)
+    }
+
     fn ended(&self) -> MutexGuard<'_, Ended> {
-        self.0.lock().expect("no panic under this lock")
+        self.ended.lock().expect("no panic under this lock")
     }
 
     fn is_any_served(&self) -> bool {
@@ -53,7 +83,7 @@ impl Synced {
     }
 
     pub(crate) fn finish(self) -> Ended {
-        let mut ended = self.0.into_inner().expect("no panic under this lock");
+        let mut ended = self.ended.into_inner().expect("no panic under this lock");
         ended
             .subdirs
             .sort_by(|a, b| (a.subdir == NOARCH, &a.subdir).cmp(&(b.subdir == NOARCH, &b.subdir)));
@@ -72,12 +102,19 @@ pub(crate) async fn sync(run: &Run, synced: &Synced) {
         wanted.push(NOARCH);
     }
     if run.options.dry_run {
-        each(run, &wanted, Purpose::Mirror, synced).await;
+        each(run, &wanted, run.options.purpose, synced).await;
         synced.ended().over_limit = run.guard.check(run.measured.amount()).err();
         return;
     }
+    if let Err(error) = synced.note_cancelled(run, &wanted).await {
+        let broken = SubdirSummary {
+            subdir: wanted[0].to_owned(),
+            ..SubdirSummary::default()
+        };
+        return fail(broken, error, run.options.purpose, synced);
+    }
     if !run.guard.is_set() {
-        return each(run, &wanted, Purpose::Mirror, synced).await;
+        return each(run, &wanted, run.options.purpose, synced).await;
     }
     let measured = Synced::default();
     each(run, &wanted, Purpose::Measure, &measured).await;
@@ -99,7 +136,7 @@ pub(crate) async fn sync(run: &Run, synced: &Synced) {
         tracing::error!("subdir {name}: {error}");
     }
     let planned: Vec<&str> = planned.iter().map(|plan| plan.subdir.as_str()).collect();
-    each(run, &planned, Purpose::Mirror, synced).await;
+    each(run, &planned, run.options.purpose, synced).await;
     synced.ended().subdirs.extend(failed);
 }
 
@@ -128,8 +165,17 @@ async fn one(run: &Run, name: &str, purpose: Purpose, synced: &Synced) {
         subdir: name.to_owned(),
         ..SubdirSummary::default()
     };
-    let ended = match Sync::new(run, name, purpose) {
-        Ok(sync) => sync.run(synced.is_any_served(), &mut summary).await,
+    let ended = match synced.is_cancelled(run, name).await {
+        // Once is enough to say so.
+        Ok(true) if synced.ended().is_cancelled => return,
+        Ok(false) => match Sync::new(run, name, purpose) {
+            Ok(sync) => sync.run(synced.is_any_served(), &mut summary).await,
+            Err(error) => Err(error),
+        },
+        Ok(true) => {
+            let subdir = name.to_owned();
+            Err(RunError::Cancelled { subdir }.into())
+        }
         Err(error) => Err(error),
     };
     match ended {
@@ -150,11 +196,12 @@ fn fail(mut summary: SubdirSummary, error: anyhow::Error, purpose: Purpose, sync
     if let Some(over) = error.downcast_ref::<OverLimit>() {
         ended.over_limit = Some(over.clone());
     }
+    ended.is_cancelled |= matches!(error.downcast_ref(), Some(RunError::Cancelled { .. }));
     let text = format!("{error:#}");
     // Those at work beside one that met a wall meet the same; once is enough to say so. What is only measured is met
     // again, or said with the plan.
     let is_news = !is_unreachable(&error) || !std::mem::replace(&mut ended.is_cut_off, true);
-    if is_news && purpose == Purpose::Mirror {
+    if is_news && purpose != Purpose::Measure {
         tracing::error!("subdir {}: {text}", summary.subdir);
     }
     summary.error = Some(text);

@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use mirror_runtime::settings::Hidden;
+use mirror_runtime::settings::units::{Count, Size, Span, Whole};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-use super::help;
+use super::State;
 use super::run::RunArgs;
-use super::units::{Count, Size, Span, Whole};
 
 /// `conda-oci mirror`.
 #[derive(Debug, Args)]
-#[command(after_help = help::MIRROR, override_usage = help::USAGE)]
 pub(crate) struct MirrorCommand {
     #[command(flatten)]
     pub mirror: MirrorArgs,
@@ -120,6 +120,10 @@ pub(crate) struct MirrorArgs {
     #[arg(long, value_name = "N", help_heading = "How")]
     pub max_writes_per_minute: Option<Count>,
 
+    /// Most reads a minute at the registry [default: unlimited]
+    #[arg(long, value_name = "N", help_heading = "How")]
+    pub max_reads_per_minute: Option<Count>,
+
     /// Stop before the first download if more files than this are to be mirrored
     #[arg(long, value_name = "N", help_heading = "How")]
     pub max_files: Option<Whole>,
@@ -158,9 +162,41 @@ pub(crate) struct MirrorArgs {
     )]
     pub allow_shrink: Option<bool>,
 
-    /// Folder of the ledgers, which remember what is done [default: ~/.local/state/conda-oci]
-    #[arg(long, value_name = "DIR", help_heading = "How")]
-    pub state: Option<PathBuf>,
+    /// Where what is done is remembered.
+    // Said in an attribute, as rustdoc takes brackets for links.
+    #[arg(
+        long,
+        value_name = "DIR|URL",
+        help = "Folder of the ledgers, which remember what is done, or the Redis that workers elsewhere share: redis[s]://[user:password@]host[:port] [default: ~/.local/state/conda-oci]",
+        help_heading = "How"
+    )]
+    pub state: Option<State>,
+
+    /// The broker that workers elsewhere take the transfers from.
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Broker from which workers elsewhere (conda-oci-worker) take the transfers; needs a --state they share: amqp[s]://user:password@host[:port][/vhost]",
+        help_heading = "With workers elsewhere"
+    )]
+    pub queue: Option<Hidden>,
+
+    /// Name of the queue, which keeps mirrors on one broker apart [default: conda-oci]
+    #[arg(long, value_name = "NAME", help_heading = "With workers elsewhere")]
+    pub queue_name: Option<String>,
+
+    /// Certificates (PEM) to trust at the broker and at Redis, for amqps and rediss
+    #[arg(long, value_name = "FILE", help_heading = "With workers elsewhere")]
+    pub ca_file: Option<PathBuf>,
+
+    /// The folders that are mirrored from or to are seen by all workers under the same paths
+    #[arg(
+        long,
+        num_args = 0,
+        default_missing_value = "true",
+        help_heading = "With workers elsewhere"
+    )]
+    pub shared_path: Option<bool>,
 
     /// Folder for files in transit [default: `spool` in the state folder]
     #[arg(long, value_name = "DIR", help_heading = "How")]

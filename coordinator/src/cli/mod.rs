@@ -3,8 +3,10 @@
 mod check;
 mod config;
 mod destination;
+mod elsewhere;
 mod generate;
 mod help;
+mod look;
 mod merge;
 mod mirror;
 mod pick;
@@ -12,14 +14,18 @@ mod request;
 mod run;
 mod said;
 mod shown;
-mod units;
+mod state;
+mod which;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
 pub(crate) use generate::{CompletionsArgs, ManArgs};
+pub(crate) use look::{PlainCommand, RetryCommand, StatusCommand};
 pub(crate) use mirror::MirrorCommand;
 use shown::shown;
+pub(crate) use state::State;
+pub(crate) use which::{Which, WhichArgs};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -48,7 +54,32 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Copy a conda channel, or a part of it, into an OCI registry or a folder.
+    #[command(override_usage = help::USAGE, after_help = help::MIRROR)]
     Mirror(Box<MirrorCommand>),
+    /// Queue what a mirror has to do for workers elsewhere, and wait for none of it.
+    #[command(after_help = help::ENQUEUE)]
+    Enqueue(Box<MirrorCommand>),
+    /// Publish the index of what is mirrored so far, and transfer nothing.
+    #[command(after_help = help::PUBLISH)]
+    Publish(Box<MirrorCommand>),
+    /// Show how far a mirror is, who works on it, and what waits.
+    #[command(after_help = help::STATUS)]
+    Status(Box<StatusCommand>),
+    /// List the files that failed, each with its cause.
+    #[command(after_help = help::FAILURES)]
+    Failures(Box<PlainCommand>),
+    /// Put failed files back, so that the next run tries them.
+    #[command(override_usage = help::RETRY_USAGE, after_help = help::RETRY)]
+    Retry(Box<RetryCommand>),
+    /// Keep the workers of a mirror from beginning anything new.
+    #[command(after_help = help::PAUSE)]
+    Pause(Box<PlainCommand>),
+    /// Let the workers of a paused mirror go on.
+    #[command(after_help = help::RESUME)]
+    Resume(Box<PlainCommand>),
+    /// End the run of a mirror: its coordinator stops, its workers drop what is queued.
+    #[command(after_help = help::CANCEL)]
+    Cancel(Box<PlainCommand>),
     /// Print the completions of a shell.
     Completions(CompletionsArgs),
     /// Print a manual page, or write them all.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use mirror_channel::channel::{Channel, ChannelError, Location};
 use mirror_oci::registry::Credentials;
-use mirror_runtime::Secret;
+use mirror_runtime::settings::units;
 use mirror_worker::extract::InfoLimits;
 
 use super::check::{Checked, channel_refusal, check, check_name};
@@ -15,12 +15,12 @@ use super::config::{self, Entry};
 use super::mirror::{MirrorArgs, MirrorCommand};
 use super::run::RunArgs;
 use super::said::Said;
-use super::{pick, shown, units};
+use super::{elsewhere, pick, shown};
 use crate::engine::Request;
 use crate::guard::Guard;
 use crate::invocation::Turn;
-use crate::options::Options;
-use crate::places;
+use crate::options::{Memory, Options};
+use crate::sync::Purpose;
 
 /// How long transfers in flight may go on after the first interrupt.
 const GRACE: Duration = Duration::from_secs(5);
@@ -29,6 +29,13 @@ const ATTEMPTS: NonZeroU32 = NonZeroU32::new(8).expect("not zero");
 const PUBLISH_EVERY: units::Span = units::Span(Duration::from_secs(6 * 3600));
 const READ_TIMEOUT: units::Span = units::Span(Duration::from_secs(60));
 const SPOOL_SIZE: units::Size = units::Size(20_000_000_000);
+
+/// What holds for every mirror of the invocation.
+struct How<'a> {
+    purpose: Purpose,
+    run: &'a RunArgs,
+    credentials: Option<Credentials>,
+}
 
 /// A mirror with where its channel was written.
 struct Given {
@@ -46,9 +53,13 @@ impl MirrorCommand {
     ///
     /// # Errors
     /// When something cannot be used as written, before anything is touched; the text says what to write instead.
-    pub(crate) fn turns(self) -> anyhow::Result<Vec<Turn>> {
+    pub(crate) fn turns(self, purpose: Purpose) -> anyhow::Result<Vec<Turn>> {
         let Self { mirror, run } = self;
-        let credentials = credentials()?;
+        let how = How {
+            purpose,
+            run: &run,
+            credentials: Credentials::from_environment()?,
+        };
         let Some(file) = &run.config else {
             let channel = mirror.channel.clone();
             let given = Given {
@@ -59,7 +70,7 @@ impl MirrorCommand {
                 folder: PathBuf::new(),
                 said: Said::OnCommandLine,
             };
-            return Ok(vec![turn(given, &run, credentials)?]);
+            return Ok(vec![turn(given, &how)?]);
         };
         // What is wrong here is not the file's.
         check(&mirror, Said::OnCommandLine)?;
@@ -71,7 +82,7 @@ impl MirrorCommand {
         let context = || format!("the configuration {}", file.display());
         let turns = pick::pick(entries, &run.only)
             .and_then(|entries| {
-                let turn = |entry| of_file(entry, file, &run, credentials.clone());
+                let turn = |entry| of_file(entry, file, &how);
                 entries
                     .into_iter()
                     .map(turn)
@@ -83,12 +94,7 @@ impl MirrorCommand {
     }
 }
 
-fn of_file(
-    entry: Entry,
-    file: &Path,
-    run: &RunArgs,
-    credentials: Option<Credentials>,
-) -> anyhow::Result<Turn> {
+fn of_file(entry: Entry, file: &Path, how: &How<'_>) -> anyhow::Result<Turn> {
     let named = entry.shown();
     let given = Given {
         mirror: entry.mirror,
@@ -96,10 +102,10 @@ fn of_file(
         folder: file.parent().unwrap_or(Path::new("")).to_owned(),
         said: Said::InFile,
     };
-    turn(given, run, credentials).with_context(|| format!("mirror `{named}`"))
+    turn(given, how).with_context(|| format!("mirror `{named}`"))
 }
 
-fn turn(given: Given, run: &RunArgs, credentials: Option<Credentials>) -> anyhow::Result<Turn> {
+fn turn(given: Given, how: &How<'_>) -> anyhow::Result<Turn> {
     let Given {
         mirror,
         channel: written,
@@ -108,7 +114,7 @@ fn turn(given: Given, run: &RunArgs, credentials: Option<Credentials>) -> anyhow
     } = given;
     let checked = check(&mirror, said)?;
     anyhow::ensure!(
-        checked.registry.is_some() || run.dry_run,
+        checked.registry.is_some() || how.run.dry_run,
         no_destination(said)
     );
     let name = mirror.name.clone();
@@ -136,7 +142,7 @@ fn turn(given: Given, run: &RunArgs, credentials: Option<Credentials>) -> anyhow
             "`{written}` is taken for a channel's name; for the folder write ./{written}"
         );
     }
-    let request = request(mirror, channel, checked, run, credentials)?;
+    let request = request(mirror, channel, checked, how, said)?;
     Ok(Turn {
         title: match &name {
             Some(name) => format!("{} ({request})", shown(name)),
@@ -165,15 +171,21 @@ fn request(
     mirror: MirrorArgs,
     channel: Channel,
     checked: Checked,
-    run: &RunArgs,
-    credentials: Option<Credentials>,
+    how: &How<'_>,
+    said: Said,
 ) -> anyhow::Result<Request> {
     let given = mirror.channel.as_deref().unwrap_or_default();
     let natural = Channel::parse(given, &checked.base, None);
-    let state = match mirror.state {
-        Some(state) => state,
-        None => places::default_state()?,
-    };
+    let memory = elsewhere::memory(&mirror)?;
+    let queue = elsewhere::queue(&mirror, &memory, &channel, checked.registry.as_ref(), said)?;
+    anyhow::ensure!(
+        how.purpose != Purpose::Enqueue || queue.is_some(),
+        "no queue: give --queue amqp://user:password@host, or set CONDA_OCI_QUEUE"
+    );
+    let spool = mirror.spool.or_else(|| match &memory {
+        Memory::Folder(state) => Some(state.join("spool")),
+        Memory::Redis(_) => None,
+    });
     let mut subdirs = mirror.subdirs;
     subdirs.sort();
     subdirs.dedup();
@@ -190,27 +202,30 @@ fn request(
         channel,
         filters: checked.filters,
         undistributable: mirror.undistributable,
-        credentials,
+        credentials: how.credentials.clone(),
         report: mirror.report,
         guard: Guard {
             files: mirror.max_files.map(|files| files.0),
             bytes: mirror.max_bytes.map(|size| size.0),
         },
         options: Options {
+            purpose: how.purpose,
             registry: checked.registry,
             subdirs,
             workers: mirror.workers.map_or(WORKERS, workers).get(),
             attempts: mirror.attempts.map_or(ATTEMPTS, |count| count.0).get(),
             grace: GRACE,
             max_writes_per_minute: mirror.max_writes_per_minute.map(|count| count.0),
+            max_reads_per_minute: mirror.max_reads_per_minute.map(|count| count.0),
             publish_every: mirror.publish_every.unwrap_or(PUBLISH_EVERY).0,
             allow_shrink: mirror.allow_shrink.unwrap_or(false),
-            retry_failed: run.retry_failed,
-            dry_run: run.dry_run,
+            retry_failed: how.run.retry_failed,
+            dry_run: how.run.dry_run,
             allow_unverified: mirror.allow_unverified.unwrap_or(false),
             read_timeout: mirror.read_timeout.unwrap_or(READ_TIMEOUT).0,
-            spool: mirror.spool.unwrap_or_else(|| state.join("spool")),
-            state,
+            spool,
+            memory,
+            queue,
             spool_size: mirror.spool_size.unwrap_or(SPOOL_SIZE).0,
             limits,
         },
@@ -219,22 +234,4 @@ fn request(
 
 fn workers(count: units::Count) -> NonZeroUsize {
     NonZeroUsize::try_from(count.0).unwrap_or(NonZeroUsize::MAX)
-}
-
-/// `ORAS_USER` and `ORAS_PASS`, both or neither.
-fn credentials() -> anyhow::Result<Option<Credentials>> {
-    let read = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    match (read("ORAS_USER"), read("ORAS_PASS")) {
-        (Some(username), Some(password)) => Ok(Some(Credentials {
-            username,
-            password: Secret::new(password),
-        })),
-        (None, None) => Ok(None),
-        (Some(_), None) => {
-            anyhow::bail!("ORAS_USER is set and ORAS_PASS is not; set both or neither")
-        }
-        (None, Some(_)) => {
-            anyhow::bail!("ORAS_PASS is set and ORAS_USER is not; set both or neither")
-        }
-    }
 }

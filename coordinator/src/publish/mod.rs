@@ -20,6 +20,7 @@ use mirror_oci::Destination;
 use mirror_oci::layout::{self, LATEST, SubdirLayout};
 use mirror_runtime::{Disposed as _, Disposition, clock, fail_point};
 
+use crate::error::RunError;
 use crate::patience::{MAX_PLEAS, patiently};
 use crate::plan::Latest;
 use crate::run::Run;
@@ -48,6 +49,8 @@ pub(crate) enum Published {
 /// Publishes one subdir, once or several times in a run.
 pub(crate) struct Publisher<'a> {
     pub run: &'a Run,
+    /// The id of the ledger that knows what is held.
+    pub ledger: String,
     pub subdir: &'a str,
     pub layout: &'a SubdirLayout,
     pub destination: &'a Destination,
@@ -71,6 +74,8 @@ impl Publisher<'_> {
             fail_point::hit("before-index").await;
             let dir = tempfile::tempdir_in(&self.run.scratch).context("make room for the index")?;
             let (plain, excluded) = self.filter(dir.path()).await?;
+            // What was held is unknown to a ledger that was emptied meanwhile.
+            self.confirm_own().await?;
             if let Some(latest) = self.believed()
                 && same::is_published(latest, &self.state, &plain)
             {
@@ -209,12 +214,13 @@ impl Publisher<'_> {
     /// The last look before `latest` moves: the lease is ours, and nobody published since we looked.
     /// What another run of ours published meanwhile is taken over; `false`: make the index anew.
     async fn may_move_latest(&mut self) -> anyhow::Result<bool> {
-        self.run.confirm_lease(self.subdir).await?;
         let repository = self.layout.index_repository();
         let now = patiently(|| self.destination.manifest(&repository, LATEST))
             .await?
             .as_ref()
             .map(Latest::of);
+        // After that look: whoever published before it and has our ledger shows here.
+        self.confirm_own().await?;
         let (seen, found) = (
             self.latest.as_ref().map(|l| l.digest),
             now.as_ref().map(|l| l.digest),
@@ -243,6 +249,21 @@ impl Publisher<'_> {
         }
         self.latest = now;
         Ok(false)
+    }
+
+    /// The lease is ours, the ledger is the one of the plan, and no other run came and went while this one slept.
+    async fn confirm_own(&self) -> anyhow::Result<()> {
+        self.run.confirm_lease(self.subdir).await?;
+        let (ledger, subdir) = (&self.run.ledger, self.subdir.to_owned());
+        if ledger.id(&subdir).await? != self.ledger {
+            return Err(RunError::LedgerLost { subdir }.into());
+        }
+        let state = ledger.subdir_state(&subdir).await?;
+        if state.is_some_and(|state| state.plan > self.number) {
+            let owner = "a later run, which has ended".to_owned();
+            return Err(RunError::LeaseLost { subdir, owner }.into());
+        }
+        Ok(())
     }
 
     async fn confirm(&mut self, digest: &str, records: u64, excluded: u64) -> anyhow::Result<()> {

@@ -2,12 +2,11 @@
 //! pipe. Nothing but a regular file is ever replaced or removed.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Seek as _};
+use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use mirror_runtime::local::{plain, remedy};
 use rustix::fs::{Mode, OFlags, fcntl_setfl, open};
 use rustix::io::Errno;
 
@@ -76,41 +75,41 @@ impl Target {
 
     /// An empty file without a name, which is gone with this process however that ends: where the target is a file, on
     /// its disk.
-    pub(super) fn draft(&self) -> anyhow::Result<File> {
-        let folder = match self {
-            Self::File(path) => folder_of(path).to_owned(),
-            Self::Open(_) | Self::Pipe(_) => std::env::temp_dir(),
-        };
-        tempfile::tempfile_in(&folder).map_err(|error| {
-            let (error, folder) = (plain(error), folder.display());
-            anyhow::anyhow!("make a file in {folder}: {error}; {}", remedy(&error))
-        })
+    pub(super) fn draft(&self) -> io::Result<File> {
+        tempfile::tempfile_in(self.drafts())
     }
 
-    /// Puts the whole draft there. A named pipe waits for its reader.
-    pub(super) fn put(self, mut draft: File) -> io::Result<()> {
-        draft.rewind()?;
+    /// The folder of [`draft`](Self::draft)s.
+    pub(super) fn drafts(&self) -> PathBuf {
         match self {
-            Self::File(path) => replace(&path, &mut draft),
-            Self::Open(mut stream) => io::copy(&mut draft, &mut stream).map(drop),
+            Self::File(path) => folder_of(path).to_owned(),
+            Self::Open(_) | Self::Pipe(_) => std::env::temp_dir(),
+        }
+    }
+
+    /// Puts the whole report there. A named pipe waits for its reader.
+    pub(super) fn put(self, mut whole: impl Read) -> io::Result<()> {
+        match self {
+            Self::File(path) => replace(&path, &mut whole),
+            Self::Open(mut stream) => io::copy(&mut whole, &mut stream).map(drop),
             Self::Pipe(path) => {
                 let mut pipe = fs::OpenOptions::new().append(true).open(path)?;
-                io::copy(&mut draft, &mut pipe).map(drop)
+                io::copy(&mut whole, &mut pipe).map(drop)
             }
         }
     }
 }
 
-/// Replaces a file by what is in the draft, at once and with the mode that the file had; a new one gets what the umask
+/// Replaces a file by the whole report, at once and with the mode that the file had; a new one gets what the umask
 /// leaves.
-fn replace(path: &Path, draft: &mut File) -> io::Result<()> {
+fn replace(path: &Path, report: &mut impl Read) -> io::Result<()> {
     let kept = fs::metadata(path).map(|found| found.permissions().mode() & 0o777);
     let mode = fs::Permissions::from_mode(*kept.as_ref().unwrap_or(&0o666));
     let mut whole = tempfile::Builder::new()
         .prefix(".conda-oci-report-")
         .permissions(mode.clone())
         .tempfile_in(folder_of(path))?;
-    io::copy(draft, whole.as_file_mut())?;
+    io::copy(report, whole.as_file_mut())?;
     if kept.is_ok() {
         // The umask may have narrowed it. A file system without modes refuses, and has nothing to keep.
         let _ = whole.as_file().set_permissions(mode);

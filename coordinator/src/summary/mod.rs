@@ -13,7 +13,7 @@ use crate::subdirs::Ended;
 
 pub(crate) use totals::Totals;
 use totals::largest_names;
-pub(crate) use units::{duration, number, size};
+pub(crate) use units::{ago, duration, number, size};
 
 /// One subdir's part of a [`Summary`].
 #[derive(Debug, Clone, Default, Serialize)]
@@ -47,6 +47,9 @@ pub(crate) struct SubdirSummary {
     pub not_held: u64,
     /// Files that the registry holds and upstream still names, which the index does not list.
     pub outside_index: u64,
+    /// Builds that were queued for workers elsewhere and not waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queued: Option<u64>,
     pub publication: Publication,
     /// Records in the published index, where it is known.
     pub indexed: Option<u64>,

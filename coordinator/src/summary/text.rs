@@ -26,12 +26,16 @@ impl Summary {
             "finished"
         };
         let time = duration(Duration::from_secs_f64(self.seconds));
-        let _ = write!(
-            text,
-            "{verb} in {time}: {}, {} mirrored",
-            number(totals.done, "file"),
-            size(totals.done_bytes)
-        );
+        let queued: u64 = self.subdirs.iter().filter_map(|subdir| subdir.queued).sum();
+        let _ = match queued {
+            0 => write!(
+                text,
+                "{verb} in {time}: {}, {} mirrored",
+                number(totals.done, "file"),
+                size(totals.done_bytes)
+            ),
+            queued => write!(text, "{verb} in {time}: {} queued", number(queued, "build")),
+        };
         let left = if self.interrupted { totals.left() } else { 0 };
         for words in counts([
             (left, "left", "left"),
@@ -87,6 +91,10 @@ fn broken(subdir: &SubdirSummary) -> String {
 fn line(subdir: &SubdirSummary) -> String {
     if subdir.unchanged {
         return unchanged(subdir);
+    }
+    if let Some(queued) = subdir.queued {
+        let files = number(subdir.planned_files, "file");
+        return format!("{} with {files} queued", number(queued, "build"));
     }
     let planned = number(subdir.planned_files, "file");
     let mut text = format!("{} of {planned}", subdir.done);

@@ -38,6 +38,14 @@ pub(crate) fn duration(span: Duration) -> String {
     }
 }
 
+/// How long ago a time was; a clock that goes before ours says just now.
+pub(crate) fn ago(now_ms: u64, then_ms: u64) -> String {
+    match now_ms.saturating_sub(then_ms) {
+        0..1000 => "just now".to_owned(),
+        passed => format!("{} ago", duration(Duration::from_millis(passed))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

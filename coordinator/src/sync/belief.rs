@@ -35,6 +35,7 @@ impl Sync<'_> {
             false => self.run.ledger.begin_plan(self.subdir).await?,
         };
         state.complete = false;
+        state.plan = number;
         if !trust.keeps_outcomes() {
             state.floor = number;
             (state.intended, state.confirmed) = (None, None);
@@ -85,7 +86,7 @@ impl Sync<'_> {
         latest: &Latest,
         destination: &Destination,
     ) -> anyhow::Result<HashSet<u64>> {
-        if self.purpose == Purpose::Mirror {
+        if self.purpose != Purpose::Measure {
             tracing::warn!(
                 subdir = self.subdir,
                 "the published index was written by another program; each file it lists is looked for before it is replaced"

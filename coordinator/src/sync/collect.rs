@@ -1,10 +1,9 @@
 //! Takes settled tasks out of the window, and says of each file what became of it.
 
 use mirror_ledger::{FileOutcome, Recorded, Wanted};
-use mirror_queue::{Action, TaskFile};
+use mirror_queue::{Action, Task, TaskFile};
 
-use super::follow::Follow;
-use crate::plan::Planned;
+use super::follow::{Follow, Open};
 use crate::report::{Entry, OutsideIndex, Verdict};
 use crate::summary::SubdirSummary;
 
@@ -14,26 +13,27 @@ impl Follow<'_> {
         let Some(any) = self.window.values().next() else {
             return Ok(0);
         };
-        let subdir = any.task.subdir.clone();
+        let subdir = any.planned.task.subdir.clone();
         let (mut names, mut stretches) = (Vec::new(), Vec::with_capacity(self.window.len()));
         for (stem, open) in &self.window {
             let first = names.len();
-            names.extend(awaited(open).map(|file| file.file.clone()));
+            names.extend(awaited(&open.planned.task).map(|file| file.file.clone()));
             stretches.push((stem.clone(), first..names.len()));
         }
         let recorded = self.run.ledger.get_many(&subdir, &names).await?;
         let mut count = 0;
         for (stem, stretch) in stretches {
             let recorded = &recorded[stretch];
-            let settled = |open: &Planned| {
-                awaited(open)
+            let settled = |open: &Open| {
+                let task = &open.planned.task;
+                awaited(task)
                     .zip(recorded)
-                    .all(|(file, recorded)| settles(open, file, recorded.as_ref(), self.plan))
+                    .all(|(file, recorded)| settles(task, file, recorded.as_ref(), self.plan))
             };
             if !self.window.get(&stem).is_some_and(settled) {
                 continue;
             }
-            let Some(planned) = self.window.remove(&stem) else {
+            let Some(Open { planned, .. }) = self.window.remove(&stem) else {
                 continue;
             };
             count += 1;
@@ -45,7 +45,7 @@ impl Follow<'_> {
                     self.run.report.add(&entry);
                 }
             }
-            for (file, recorded) in awaited(&planned).zip(recorded) {
+            for (file, recorded) in awaited(&planned.task).zip(recorded) {
                 let outcome = recorded.as_ref().map(|recorded| &recorded.outcome);
                 self.settled(
                     &subdir,
@@ -61,7 +61,8 @@ impl Follow<'_> {
 
     /// Reports what was queued and has no outcome, for a run that stops here.
     pub(super) fn report_pending(&self) {
-        for Planned { task, .. } in self.window.values() {
+        for Open { planned, .. } in self.window.values() {
+            let task = &planned.task;
             for file in &task.files {
                 if file.action == Action::Transfer {
                     let mut entry = Entry::new(&task.subdir, &file.file, Verdict::Pending);
@@ -122,18 +123,18 @@ impl Follow<'_> {
 }
 
 /// The files of a task that outcomes are expected of.
-fn awaited(open: &Planned) -> impl Iterator<Item = &TaskFile> {
-    let files = open.task.files.iter();
+fn awaited(task: &Task) -> impl Iterator<Item = &TaskFile> {
+    let files = task.files.iter();
     files.filter(|file| file.action != Action::Keep)
 }
 
-fn settles(open: &Planned, file: &TaskFile, recorded: Option<&Recorded>, plan: u64) -> bool {
+fn settles(task: &Task, file: &TaskFile, recorded: Option<&Recorded>, plan: u64) -> bool {
     let wanted = Wanted {
         sha256: file.sha256,
         md5: file.md5,
         size: file.size,
     };
-    recorded.is_some_and(|recorded| recorded.settles(plan, &wanted, open.task.probe))
+    recorded.is_some_and(|recorded| recorded.settles(plan, &wanted, task.probe))
 }
 
 fn outside(yanked: &[String], file: &TaskFile) -> Option<OutsideIndex> {

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use mirror_queue::Action;
 use tokio::time::{Instant, sleep_until};
 
 use super::tags::Tags;
+use super::watch::{self, Watch};
 use crate::plan::{Plan, Planned, Template};
 use crate::run::Run;
 use crate::summary::SubdirSummary;
@@ -44,9 +45,40 @@ pub(crate) enum Followed {
     Complete,
     /// A stop was asked for.
     Interrupted,
+    /// A user cancelled the plan.
+    Cancelled,
+    /// The ledger is not the one the plan was made with: it lost what it knew.
+    LedgerLost,
     /// It is time to publish what is held, and there may be more than is published; say so if it was
     /// ([`Follow::published`]), and call again to go on.
     TimeToPublish,
+}
+
+/// All tasks of a plan, made when their turn comes.
+pub(super) fn tasks(
+    plan: Arc<Plan>,
+    template: Arc<Template>,
+) -> impl Stream<Item = anyhow::Result<Planned>> + Send {
+    let chunks: Vec<_> = (0..plan.work.len()).step_by(CHUNK).collect();
+    stream::iter(chunks)
+        .then(move |start| {
+            let (plan, template) = (Arc::clone(&plan), Arc::clone(&template));
+            async move {
+                let end = (start + CHUNK).min(plan.work.len());
+                let made = tokio::task::spawn_blocking(move || {
+                    plan.tasks(&plan.work[start..end], &template)
+                });
+                anyhow::Ok(stream::iter(made.await??.into_iter().map(anyhow::Ok)))
+            }
+        })
+        .try_flatten()
+}
+
+/// A build that is queued.
+pub(super) struct Open {
+    pub planned: Planned,
+    /// When it was queued last.
+    pub queued: Instant,
 }
 
 /// The way of one plan through the queue.
@@ -55,37 +87,28 @@ pub(crate) struct Follow<'a> {
     tasks: stream::BoxStream<'a, anyhow::Result<Planned>>,
     exhausted: bool,
     /// By `name-version-build`.
-    pub(super) window: HashMap<String, Planned>,
+    pub(super) window: HashMap<String, Open>,
     pub(super) plan: u64,
     /// When the earliest failure of this run is due for another try.
     pub(super) retry_due_ms: Option<u64>,
     /// Whether something may be held that is not published: from before this run, or settled since the last publication.
     news: bool,
+    subdir: &'a str,
+    pub(super) watch: Watch,
 }
 
 impl<'a> Follow<'a> {
-    /// Follows `plan`. With `tags`, each task's probe is decided by whether its tag exists.
+    /// Follows `plan`, which was made for a subdir with the ledger of an id. With `tags`, each task's probe is decided by whether its tag exists.
     pub(crate) fn new(
         run: &'a Run,
         plan: Arc<Plan>,
         template: Arc<Template>,
         tags: Option<Tags<'a>>,
+        (subdir, ledger): (&'a str, String),
     ) -> Self {
         let number = plan.number;
-        let chunks: Vec<_> = (0..plan.work.len()).step_by(CHUNK).collect();
         let tags = tags.map(Arc::new);
-        let tasks = stream::iter(chunks)
-            .then(move |start| {
-                let (plan, template) = (Arc::clone(&plan), Arc::clone(&template));
-                async move {
-                    let end = (start + CHUNK).min(plan.work.len());
-                    let made = tokio::task::spawn_blocking(move || {
-                        plan.tasks(&plan.work[start..end], &template)
-                    });
-                    anyhow::Ok(stream::iter(made.await??.into_iter().map(anyhow::Ok)))
-                }
-            })
-            .try_flatten()
+        let tasks = tasks(plan, template)
             .map(move |planned| {
                 let tags = tags.clone();
                 async move {
@@ -108,6 +131,8 @@ impl<'a> Follow<'a> {
             window: HashMap::new(),
             plan: number,
             retry_due_ms: None,
+            subdir,
+            watch: Watch::new(ledger),
             // An earlier run may have ended before it published.
             news: true,
         }
@@ -124,6 +149,7 @@ impl<'a> Follow<'a> {
     ) -> anyhow::Result<Followed> {
         let mut wait = SOON;
         let mut look = Instant::now() + wait;
+        let mut watched = Instant::now() + watch::LOOK;
         loop {
             if self.exhausted && self.window.is_empty() {
                 return Ok(Followed::Complete);
@@ -144,11 +170,21 @@ impl<'a> Follow<'a> {
                     None => self.exhausted = true,
                     Some(planned) => {
                         let planned = planned?;
-                        self.run.queue.publish(planned.task.clone()).await?;
+                        let task = planned.task.clone();
+                        // A broker that is away must not keep anybody from stopping.
+                        let published = self.run.unless_stopped(self.run.queue.publish(task)).await;
+                        published.transpose()?;
                         mirror_runtime::fail_point::hit("while-queueing").await;
-                        self.window.insert(planned.task.stem(), planned);
+                        let (stem, queued) = (planned.task.stem(), Instant::now());
+                        self.window.insert(stem, Open { planned, queued });
                     }
                 },
+                () = sleep_until(watched), if self.run.options.memory.is_shared() => {
+                    watched = Instant::now() + watch::LOOK;
+                    if let Some(ended) = self.look_after(self.subdir).await? {
+                        return Ok(ended);
+                    }
+                }
                 // Last, and only with news: publishing again and again must not keep from getting on.
                 () = sleep_until(until), if self.news => return Ok(Followed::TimeToPublish),
             }
@@ -162,6 +198,11 @@ impl<'a> Follow<'a> {
 
     /// Takes in what the worker still brings to an end before it stops: what is done must not be reported as pending.
     async fn collect_the_last(&mut self, summary: &mut SubdirSummary) -> anyhow::Result<()> {
+        if self.run.options.queue.is_some() {
+            // Workers elsewhere do not stop with us.
+            self.collect(summary).await?;
+            return Ok(());
+        }
         loop {
             // Before the outcomes: what is settled between the two looks is collected.
             let working = self.run.queue.depth().await?.unacknowledged;

@@ -4,16 +4,18 @@ mod belief;
 mod collect;
 mod follow;
 mod index;
+mod lease;
 mod prepare;
 mod tags;
 mod transfer;
+mod watch;
 
 use std::time::Duration;
 
 use anyhow::Context as _;
 use mirror_channel::source::{IndexFile, SourceError};
 use mirror_channel::subdir::NOARCH;
-use mirror_ledger::{LeaseGrant, SubdirState};
+use mirror_ledger::SubdirState;
 use mirror_oci::layout::SubdirLayout;
 use mirror_runtime::{Disposed, Disposition, clock};
 
@@ -35,7 +37,15 @@ pub(crate) enum Purpose {
     Measure,
     /// To do it, or in a dry run to say it.
     Mirror,
+    /// To queue it for workers elsewhere, and to wait for none of them.
+    Enqueue,
+    /// To publish what is held of it.
+    Publish,
 }
+
+/// How often a subdir is planned anew because the ledger lost what it knew. A Redis that is flushed as often as this is
+/// flushed by something that will not stop.
+const PLANS: usize = 5;
 
 /// One subdir's run.
 pub(crate) struct Sync<'a> {
@@ -72,7 +82,30 @@ impl<'a> Sync<'a> {
         others_served: bool,
         summary: &mut SubdirSummary,
     ) -> anyhow::Result<bool> {
-        let state = self.run.ledger.subdir_state(self.subdir).await?;
+        for _ in 0..PLANS {
+            match self.once(others_served, summary).await {
+                Err(error) if matches!(error.downcast_ref(), Some(RunError::LedgerLost { .. })) => {
+                    tracing::warn!(
+                        subdir = self.subdir,
+                        "the ledger lost what it knew; planning anew from what the registry holds"
+                    );
+                    self.run.report.forget(self.subdir);
+                    self.run.progress.forget(summary);
+                }
+                ended => return ended,
+            }
+        }
+        Err(self.ledger_lost())
+    }
+
+    /// What ends a plan whose ledger is gone.
+    fn ledger_lost(&self) -> anyhow::Error {
+        let subdir = self.subdir.to_owned();
+        RunError::LedgerLost { subdir }.into()
+    }
+
+    async fn once(&self, others_served: bool, summary: &mut SubdirSummary) -> anyhow::Result<bool> {
+        let state = self.state().await?;
         let condition = state.as_ref().and_then(|state| self.condition(state));
         let fetched = fetch(self.run, self.subdir, IndexFile::Current, condition);
         let Some(fetched) = self.run.unless_stopped(fetched).await else {
@@ -120,39 +153,31 @@ impl<'a> Sync<'a> {
             self.plan_and_publish(state, answer, summary).await?;
             return Ok(true);
         }
-        let owner = &self.run.name;
-        match self
-            .run
-            .ledger
-            .acquire_lease(self.subdir, owner, LEASE)
-            .await?
-        {
-            LeaseGrant::Granted => {}
-            LeaseGrant::Held { owner, .. } => {
-                return Err(RunError::LeaseHeld {
-                    subdir: self.subdir.to_owned(),
-                    owner,
-                }
-                .into());
-            }
+        if !self.take_lease().await? {
+            return Ok(false);
         }
         // Whoever held the lease until now may have published.
-        let state = self.run.ledger.subdir_state(self.subdir).await?;
+        let state = self.state().await?;
         let outcome = tokio::select! {
             outcome = self.plan_and_publish(state, answer, summary) => outcome,
             lost = self.keep_lease() => Err(lost),
         };
+        let owner = &self.run.name;
         self.run.ledger.release_lease(self.subdir, owner).await?;
         outcome.map(|()| true)
     }
 
-    async fn keep_lease(&self) -> anyhow::Error {
-        loop {
-            tokio::time::sleep(LEASE / 3).await;
-            if let Err(error) = self.run.confirm_lease(self.subdir).await {
-                return error;
-            }
+    /// What the ledger remembers of the subdir.
+    async fn state(&self) -> anyhow::Result<Option<SubdirState>> {
+        let ledger = &self.run.ledger;
+        let mut state = ledger.subdir_state(self.subdir).await?;
+        if let Some(state) = &mut state
+            && ledger.has_forgotten(self.subdir).await?
+        {
+            // `conda-oci retry` put files back: there is something to do though nothing changed.
+            state.complete = false;
         }
+        Ok(state)
     }
 
     /// What makes the request for the index conditional: only after a run that left nothing to do.
@@ -174,10 +199,11 @@ impl<'a> Sync<'a> {
         answer: Upstream,
         summary: &mut SubdirSummary,
     ) -> anyhow::Result<()> {
+        let ledger = self.run.ledger.id(self.subdir).await?;
         let prepared = match self.prepare(state, answer).await? {
             Ready::Stopped => return Ok(()),
             Ready::Unchanged(unchanged) => {
-                *summary = unchanged;
+                *summary = *unchanged;
                 return Ok(());
             }
             Ready::Planned(prepared) => *prepared,
@@ -193,9 +219,11 @@ impl<'a> Sync<'a> {
         let plans_only = self.run.options.dry_run || self.purpose == Purpose::Measure;
         let amount = Amount::of(&plan.totals);
         if plans_only {
-            self.run.measured.add(amount);
+            self.run.measured.add(self.subdir, amount);
         } else {
-            self.run.admitted.admit(&self.run.guard, amount)?;
+            self.run
+                .admitted
+                .admit(&self.run.guard, self.subdir, amount)?;
         }
         if self.purpose == Purpose::Measure {
             return Ok(());
@@ -217,6 +245,7 @@ impl<'a> Sync<'a> {
         let resting = plan.totals.resting_due_ms;
         let mut publisher = Publisher {
             run: self.run,
+            ledger,
             subdir: self.subdir,
             layout: &self.layout,
             destination,
@@ -236,6 +265,9 @@ impl<'a> Sync<'a> {
             return Ok(());
         };
         summary.publication = published?;
+        if self.purpose == Purpose::Publish {
+            return Ok(());
+        }
         let mut state = publisher.state;
         state.complete = summary.publication != Publication::Refused;
         state.validator = Some(upstream.validator().to_owned());

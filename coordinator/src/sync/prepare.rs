@@ -29,7 +29,7 @@ pub(super) struct Prepared {
 /// How preparing ended.
 pub(super) enum Ready {
     /// There is nothing to do.
-    Unchanged(SubdirSummary),
+    Unchanged(Box<SubdirSummary>),
     /// A stop was asked for.
     Stopped,
     Planned(Box<Prepared>),
@@ -53,11 +53,11 @@ impl Sync<'_> {
         };
         let upstream = match answer {
             Upstream::Unchanged if trust == Trust::Ledger => {
-                return Ok(Ready::Unchanged(self.unchanged(state.as_ref())));
+                return Ok(Ready::Unchanged(Box::new(self.unchanged(state.as_ref()))));
             }
             Upstream::Unchanged => fetch(self.run, self.subdir, IndexFile::Current, None).await?,
             Upstream::Missing if same(index::ABSENT) => {
-                return Ok(Ready::Unchanged(self.unchanged(state.as_ref())));
+                return Ok(Ready::Unchanged(Box::new(self.unchanged(state.as_ref()))));
             }
             answer => answer,
         };
@@ -108,7 +108,7 @@ impl Sync<'_> {
         let unreported = Report::none();
         let report = match self.purpose {
             Purpose::Measure => &unreported,
-            Purpose::Mirror => &self.run.report,
+            _ => &self.run.report,
         };
         let made = plan::make(&inputs, &*self.run.ledger, report);
         let Some(plan) = self.run.unless_stopped(made).await else {

@@ -3,21 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::TryStreamExt as _;
+use futures::stream::FuturesUnordered;
 use mirror_channel::repodata::Record;
-use mirror_ledger::{FileOutcome, Recorded};
+use mirror_ledger::{Counts, FileOutcome, Recorded};
 use mirror_oci::{Destination, DestinationError};
 use mirror_runtime::{Disposed as _, Disposition};
 use tokio::time::Instant;
 
-use super::Sync;
-use super::follow::{Follow, Followed};
+use super::follow::{Follow, Followed, tasks};
 use super::tags::Tags;
+use super::{Purpose, Sync};
 use crate::error::RunError;
 use crate::patience::patiently;
 use crate::plan::{self, Fate, Listing, Plan, Template, Trust};
 use crate::publish::{Published, Publisher};
 use crate::report::{Entry, OutsideIndex, Report, Verdict};
 use crate::summary::{Publication, SubdirSummary};
+
+/// Tasks on their way to the queue at once, where nobody waits for their outcomes.
+const UNCONFIRMED: usize = 512;
 
 impl Sync<'_> {
     /// Reports what there is nothing to do for. Reads each record again, on a thread of its own: the
@@ -63,7 +68,7 @@ impl Sync<'_> {
         publisher: &mut Publisher<'_>,
         summary: &mut SubdirSummary,
     ) -> anyhow::Result<Option<Option<u64>>> {
-        if plan.work.is_empty() {
+        if plan.work.is_empty() || self.purpose == Purpose::Publish {
             return Ok(Some(None));
         }
         let subdir = self.run.channel.file_url(self.subdir, "x")?.join(".")?;
@@ -81,8 +86,20 @@ impl Sync<'_> {
             source,
             allow_unverified: self.run.options.allow_unverified,
         };
+        self.begin_tally(&plan, publisher.state.floor).await?;
+        if self.purpose == Purpose::Enqueue {
+            self.enqueue(plan, template, summary).await?;
+            return Ok(None);
+        }
+        let ledger = publisher.ledger.clone();
         let tags = (!plan.probe).then(|| Tags::new(destination, &self.layout));
-        let mut follow = Follow::new(self.run, plan, Arc::new(template), tags);
+        let mut follow = Follow::new(
+            self.run,
+            plan,
+            Arc::new(template),
+            tags,
+            (self.subdir, ledger),
+        );
         loop {
             // Over an index that is not believed nothing is published before all it lists was looked for.
             let digest = publisher
@@ -96,11 +113,20 @@ impl Sync<'_> {
             };
             let until = Instant::now() + span;
             match follow.next(until, summary).await? {
-                Followed::Complete => return Ok(Some(follow.retry_due_ms)),
+                Followed::Complete => {
+                    self.end_tally(publisher.number, summary).await?;
+                    return Ok(Some(follow.retry_due_ms));
+                }
                 Followed::Interrupted => {
                     follow.report_pending();
                     return Ok(None);
                 }
+                Followed::Cancelled => {
+                    follow.report_pending();
+                    let subdir = self.subdir.to_owned();
+                    return Err(RunError::Cancelled { subdir }.into());
+                }
+                Followed::LedgerLost => return Err(self.ledger_lost()),
                 Followed::TimeToPublish => match self
                     .run
                     .unless_stopped(self.publish(publisher, summary))
@@ -120,6 +146,52 @@ impl Sync<'_> {
                 },
             }
         }
+    }
+
+    /// Says in the ledger, for those who watch, how much is to be done.
+    async fn begin_tally(&self, plan: &Plan, floor: u64) -> anyhow::Result<()> {
+        let totals = &plan.totals;
+        let files = totals.files + totals.checks;
+        let ledger = &self.run.ledger;
+        let begun = ledger.begin_tally(self.subdir, plan.number, floor, files, totals.bytes);
+        Ok(begun.await?)
+    }
+
+    /// What this run saw of its plan goes before what was counted: nothing of it is missing.
+    async fn end_tally(&self, plan: u64, summary: &SubdirSummary) -> anyhow::Result<()> {
+        let counts = Counts {
+            done: summary.done + summary.found,
+            done_bytes: summary.done_bytes,
+            failed: summary.failed,
+            absent: summary.not_held,
+        };
+        Ok(self.run.ledger.end_tally(self.subdir, plan, counts).await?)
+    }
+
+    /// Queues all of the plan, and is done when the queue has it for sure.
+    async fn enqueue(
+        &self,
+        plan: Arc<Plan>,
+        template: Template,
+        summary: &mut SubdirSummary,
+    ) -> anyhow::Result<()> {
+        let template = Arc::new(template);
+        let mut tasks = std::pin::pin!(tasks(plan, template));
+        let queued = async {
+            let mut confirming = FuturesUnordered::new();
+            while let Some(planned) = tasks.try_next().await? {
+                confirming.push(self.run.queue.publish(planned.task));
+                *summary.queued.get_or_insert(0) += 1;
+                mirror_runtime::fail_point::hit("while-queueing").await;
+                if confirming.len() >= UNCONFIRMED {
+                    confirming.try_next().await?;
+                }
+            }
+            while confirming.try_next().await?.is_some() {}
+            anyhow::Ok(())
+        };
+        // What was queued until then stays queued.
+        self.run.unless_stopped(queued).await.unwrap_or(Ok(()))
     }
 
     /// Pushes the first blob the mirror needs anyway, so that a refusal is known before anything is

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::cli::State;
 use crate::cli::mirror::MirrorArgs;
 use crate::cli::said::Said;
 
@@ -11,10 +12,11 @@ use crate::cli::said::Said;
 /// When one begins with `~`, which would make a folder of that name.
 pub(super) fn beside(mut mirror: MirrorArgs, folder: &Path) -> anyhow::Result<MirrorArgs> {
     refuse_tilde(&mirror, Said::InFile)?;
-    for path in [&mut mirror.state, &mut mirror.spool, &mut mirror.report]
-        .into_iter()
-        .flatten()
-    {
+    if let Some(State::Folder(state)) = &mut mirror.state {
+        *state = joined(folder, state);
+    }
+    let paths = [&mut mirror.spool, &mut mirror.report, &mut mirror.ca_file];
+    for path in paths.into_iter().flatten() {
         *path = joined(folder, path);
     }
     let join = |path: &str| joined(folder, Path::new(path)).display().to_string();
@@ -41,13 +43,15 @@ pub(super) fn beside(mut mirror: MirrorArgs, folder: &Path) -> anyhow::Result<Mi
 /// # Errors
 /// When a path begins with it: the option is named, and what to write.
 pub(in crate::cli) fn refuse_tilde(mirror: &MirrorArgs, said: Said) -> anyhow::Result<()> {
-    let text = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let text = |path: Option<&PathBuf>| path.map(|path| path.display().to_string());
+    let state = mirror.state.as_ref().and_then(State::folder);
     let list = mirror.undistributable.clone();
     let registry = mirror.registry.as_deref().and_then(oci_folder);
     for (key, path) in [
-        ("state", text(&mirror.state)),
-        ("spool", text(&mirror.spool)),
-        ("report", text(&mirror.report)),
+        ("state", text(state)),
+        ("spool", text(mirror.spool.as_ref())),
+        ("report", text(mirror.report.as_ref())),
+        ("ca-file", text(mirror.ca_file.as_ref())),
         ("undistributable", list.filter(|list| is_file(list))),
         ("registry", registry.map(str::to_owned)),
     ] {

@@ -2,6 +2,7 @@
 use std::path::Path;
 
 use super::{Entry, mirrors};
+use crate::cli::State;
 
 fn parse(text: &str) -> Result<Vec<Entry>, String> {
     mirrors(text, Path::new("etc/oci")).map_err(|error| format!("{error:#}"))
@@ -66,7 +67,7 @@ fn paths_are_relative_to_the_file() {
     assert_eq!(mirrors[1].channel, "./channel");
     let own = &mirrors[1].mirror;
     assert_eq!(own.channel.as_deref(), Some("./etc/oci/channel"));
-    assert_eq!(own.state.as_deref(), Some(Path::new("etc/oci/state")));
+    assert_eq!(own.state, Some(State::Folder("etc/oci/state".into())));
     assert_eq!(own.undistributable.as_deref(), Some("etc/oci/list.json"));
 }
 

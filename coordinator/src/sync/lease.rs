@@ -1,0 +1,56 @@
+//! One run at a time for each subdir: the lease is waited for if its holder is dead, and kept while the run goes on.
+
+use std::time::Duration;
+
+use mirror_ledger::LeaseGrant;
+
+use super::{LEASE, Sync};
+use crate::error::RunError;
+
+/// How often a lease that is somebody else's is asked for.
+const AGAIN: Duration = Duration::from_secs(2);
+
+impl Sync<'_> {
+    /// Takes the lease. That of a run that died is waited out; one that is renewed meanwhile has a living owner.
+    /// `false`: a stop was asked for.
+    pub(super) async fn take_lease(&self) -> anyhow::Result<bool> {
+        let ledger = &self.run.ledger;
+        let mut first = None;
+        loop {
+            let granted = ledger.acquire_lease(self.subdir, &self.run.name, LEASE);
+            let LeaseGrant::Held { owner, expires_ms } = granted.await? else {
+                return Ok(true);
+            };
+            let until = match first {
+                None => {
+                    tracing::warn!(
+                        subdir = self.subdir,
+                        owner,
+                        "somebody has the lease; it ends within {} s if they died",
+                        LEASE.as_secs()
+                    );
+                    *first.insert(expires_ms)
+                }
+                Some(until) => until,
+            };
+            if expires_ms > until {
+                let subdir = self.subdir.to_owned();
+                return Err(RunError::LeaseHeld { subdir, owner }.into());
+            }
+            let pause = tokio::time::sleep(AGAIN);
+            if self.run.unless_stopped(pause).await.is_none() {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Keeps the lease for as long as it is polled; resolves only when it is lost.
+    pub(super) async fn keep_lease(&self) -> anyhow::Error {
+        loop {
+            tokio::time::sleep(LEASE / 3).await;
+            if let Err(error) = self.run.confirm_lease(self.subdir).await {
+                return error;
+            }
+        }
+    }
+}
