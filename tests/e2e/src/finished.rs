@@ -12,14 +12,15 @@ use crate::stage::Stage;
 pub struct Finished(BTreeMap<String, (String, usize)>);
 
 impl Finished {
-    /// Looks at the destination of a process that is dead.
+    /// Looks at the destination. Other processes may go on: what is held was downloaded before.
     ///
     /// # Panics
     /// If an index there names a file that is not held.
     pub fn note(&mut self, stage: &Stage) {
         stage.assert_indexes_exact();
+        let held = stage.held(&stage.view());
         let downloads = stage.downloads();
-        for file in stage.held(&stage.view()) {
+        for file in held {
             let sha256 = stage.channel.file(&file).sha256.clone();
             let count = downloads.get(&file).copied().unwrap_or(0);
             let known = self.0.entry(file).or_insert((sha256.clone(), count));

@@ -8,8 +8,19 @@ use serde_json::Value;
 /// `conda-oci mirror --channel <channel> --registry <registry>` in this home.
 #[must_use]
 pub fn mirror(home: &Home, channel: impl AsRef<str>, registry: impl AsRef<str>) -> Run {
+    command("mirror", home, channel, registry)
+}
+
+/// The same of another command with the options of `mirror`: `enqueue`, `publish`.
+#[must_use]
+pub fn command(
+    name: &str,
+    home: &Home,
+    channel: impl AsRef<str>,
+    registry: impl AsRef<str>,
+) -> Run {
     Run::in_home(home).args([
-        "mirror",
+        name,
         "--channel",
         channel.as_ref(),
         "--registry",

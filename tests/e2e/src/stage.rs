@@ -12,7 +12,7 @@ use mirror_kit::process::{Home, Run};
 use tempfile::TempDir;
 
 use crate::folder_view::view_of_folder;
-use crate::mirror::mirror;
+use crate::mirror::command;
 
 /// The namespace that mirrors into a registry are given.
 pub const NAMESPACE: &str = "ns";
@@ -98,11 +98,17 @@ impl Stage {
     /// The same with the ledger of another home.
     #[must_use]
     pub fn run_in(&self, home: &Home) -> Run {
+        self.command_in("mirror", home)
+    }
+
+    /// The same of another command with the options of `mirror`.
+    #[must_use]
+    pub fn command_in(&self, name: &str, home: &Home) -> Run {
         let to = match &self.destination {
             Destination::Registry(registry) => format!("{}/{NAMESPACE}", registry.url()),
             Destination::Folder => format!("oci:{}", self.mirror_folder().display()),
         };
-        mirror(home, self.source.url(), to).args(["--subdir", "linux-64"])
+        command(name, home, self.source.url(), to).args(["--subdir", "linux-64"])
     }
 
     fn mirror_folder(&self) -> PathBuf {

@@ -2,9 +2,10 @@
 //! downloaded from the mirror alone, with the channel's bytes.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use mirror_e2e::judged::{SUBDIRS, assert_all_is_downloaded};
 use mirror_e2e::mirror::{Report, mirror};
 use mirror_e2e::stored::{INFO_INDEX, Plain, REPODATA, manifests_in_registry, package_media_type};
 use mirror_kit::channel::{Channel, ChannelBuilder, oci_name, standard};
@@ -14,11 +15,8 @@ use mirror_kit::judge::Judge;
 use mirror_kit::package::{Fill, PackageSpec};
 use mirror_kit::process::{Home, Run};
 use mirror_kit::servers::RealRegistry;
-use rattler_conda_types::RepoDataRecord;
 use serde_json::Value;
 use tempfile::TempDir;
-
-const SUBDIRS: [&str; 2] = ["linux-64", "noarch"];
 
 /// A channel that was mirrored over http into a registry of its own.
 struct Mirrored {
@@ -73,37 +71,6 @@ impl Mirrored {
 
 fn folder(parent: &TempDir, name: &str) -> std::path::PathBuf {
     parent.path().join(name)
-}
-
-fn file_of(record: &RepoDataRecord) -> (String, String) {
-    (
-        record.package_record.subdir.clone(),
-        record.identifier.to_file_name(),
-    )
-}
-
-/// Downloads every file that the channel lists, both ways, and compares all bytes; nothing else may be listed.
-async fn assert_all_is_downloaded(judge: &Judge, path: &str, channel: &Channel, sharded: bool) {
-    let names: BTreeSet<&str> = channel
-        .mirrored()
-        .map(|file| file.record["name"].as_str().unwrap())
-        .collect();
-    let names: Vec<&str> = names.into_iter().collect();
-    let found = judge.query_both_formats(path, &SUBDIRS, &names, sharded);
-    let found = found.await.unwrap();
-    let mut records: BTreeMap<_, _> = found.iter().map(|r| (file_of(r), r)).collect();
-    assert_eq!(records.len(), found.len(), "a file is listed twice");
-    for file in channel.mirrored() {
-        let key = (file.subdir.clone(), file.file_name.clone());
-        let record = records
-            .remove(&key)
-            .unwrap_or_else(|| panic!("{key:?} is not listed (sharded: {sharded})"));
-        let expected = file.bytes().unwrap();
-        assert!(judge.download(record).await.unwrap() == expected, "{key:?}");
-        let by_digest = judge.download_by_digest(record).await.unwrap();
-        assert!(by_digest == expected, "{key:?} by digest");
-    }
-    assert_eq!(records.keys().collect::<Vec<_>>(), Vec::<&_>::new());
 }
 
 #[tokio::test]

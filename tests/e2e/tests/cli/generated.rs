@@ -182,9 +182,17 @@ async fn all_pages_are_written_into_a_folder_one_a_command() {
         .collect();
     pages.sort();
     let expected = [
+        "conda-oci-cancel.1",
         "conda-oci-completions.1",
+        "conda-oci-enqueue.1",
+        "conda-oci-failures.1",
         "conda-oci-man.1",
         "conda-oci-mirror.1",
+        "conda-oci-pause.1",
+        "conda-oci-publish.1",
+        "conda-oci-resume.1",
+        "conda-oci-retry.1",
+        "conda-oci-status.1",
         "conda-oci.1",
     ];
     assert_eq!(pages, expected);
