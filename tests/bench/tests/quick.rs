@@ -84,3 +84,13 @@ fn plans_and_publications_are_measured_and_plotted() {
         2.0
     );
 }
+
+#[test]
+fn outcomes_in_redis_are_weighed() {
+    let folder = TempDir::new().unwrap();
+    let (table, figures) = quick(folder.path(), &["redis"]);
+    assert!(table.contains("| 10,000 done files in Redis"), "{table}");
+    let rows = figures["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 3, "{figures}");
+    assert!(rows[0]["measured"]["median"].as_f64().unwrap() > 40.0);
+}

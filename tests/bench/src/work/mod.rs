@@ -7,6 +7,7 @@ mod large;
 mod latency;
 mod many;
 mod plan;
+mod redis;
 mod small;
 mod tar_bz2;
 
@@ -35,6 +36,8 @@ pub(crate) enum Workload {
     Held,
     /// Small files into registries far away
     Latency,
+    /// Up to three million outcomes in Redis
+    Redis,
 }
 
 /// What a workload found.
@@ -58,6 +61,7 @@ impl Workload {
             Self::Plan => plan::measure(bench).await,
             Self::Held => held::measure(bench).await,
             Self::Latency => latency::measure(bench).await,
+            Self::Redis => redis::measure(bench).await,
         }
     }
 }
