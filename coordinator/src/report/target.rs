@@ -226,6 +226,7 @@ mod tests {
         let target = Target::of(&link).unwrap();
         let mut draft = target.draft().unwrap();
         io::Write::write_all(&mut draft, b"the report").unwrap();
+        io::Seek::rewind(&mut draft).unwrap();
         target.put(draft).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "before the report");
         assert_eq!(fs::metadata(&path).unwrap().ino(), before);
