@@ -9,7 +9,7 @@ use mirror_channel::channel::{Channel, Location};
 use mirror_channel::selection::{Filters, NewerThan, Selection, unmatched};
 use mirror_channel::source::{FetchOptions, Fetcher};
 use mirror_oci::registry::Credentials;
-use mirror_runtime::{Shutdown, clock};
+use mirror_runtime::{Shutdown, clock, process};
 use mirror_worker::spool::{Spool, empty_folder};
 use mirror_worker::{Activity, WorkerError};
 
@@ -107,7 +107,7 @@ async fn mirror(
         options,
         ..
     } = request;
-    let name = parts::name();
+    let name = process::name("conda-oci");
     let redis = tokio::select! {
         biased;
         () = shutdown.requested() => return Ok((Ended::default(), Ok(()))),

@@ -47,17 +47,6 @@ pub(crate) async fn queue(options: &Options) -> anyhow::Result<Arc<dyn TaskQueue
     })
 }
 
-/// A name for leases and claims that does not outlive this process. Containers often have one process number, and machines
-/// of one cluster one name.
-pub(crate) fn name() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let (host, number) = (host.trim(), std::process::id());
-    format!(
-        "conda-oci process {number} on {host} ({:08x})",
-        fastrand::u32(..)
-    )
-}
-
 /// The ledger at `path`, held for `name`. A dry run does without one that cannot be read.
 pub(crate) async fn open_ledger(
     path: &Path,

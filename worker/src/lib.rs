@@ -7,6 +7,7 @@
 mod activity;
 mod bring;
 mod context;
+pub mod defaults;
 mod denials;
 mod error;
 pub mod extract;

@@ -1,6 +1,6 @@
 //! From what somebody wrote to what runs are asked to do: every option checked, defaults filled in.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use mirror_channel::channel::{Channel, ChannelError, Location};
 use mirror_oci::registry::Credentials;
 use mirror_runtime::settings::units;
+use mirror_worker::defaults::{ATTEMPTS, READ_TIMEOUT, SPOOL_SIZE};
 use mirror_worker::extract::InfoLimits;
 
 use super::check::{Checked, channel_refusal, check, check_name};
@@ -25,10 +26,7 @@ use crate::sync::Purpose;
 /// How long transfers in flight may go on after the first interrupt.
 const GRACE: Duration = Duration::from_secs(5);
 const WORKERS: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
-const ATTEMPTS: NonZeroU32 = NonZeroU32::new(8).expect("not zero");
 const PUBLISH_EVERY: units::Span = units::Span(Duration::from_secs(6 * 3600));
-const READ_TIMEOUT: units::Span = units::Span(Duration::from_secs(60));
-const SPOOL_SIZE: units::Size = units::Size(20_000_000_000);
 
 /// What holds for every mirror of the invocation.
 struct How<'a> {
@@ -222,11 +220,11 @@ fn request(
             retry_failed: how.run.retry_failed,
             dry_run: how.run.dry_run,
             allow_unverified: mirror.allow_unverified.unwrap_or(false),
-            read_timeout: mirror.read_timeout.unwrap_or(READ_TIMEOUT).0,
+            read_timeout: mirror.read_timeout.map_or(READ_TIMEOUT, |span| span.0),
             spool,
             memory,
             queue,
-            spool_size: mirror.spool_size.unwrap_or(SPOOL_SIZE).0,
+            spool_size: mirror.spool_size.map_or(SPOOL_SIZE, |size| size.0),
             limits,
         },
     })

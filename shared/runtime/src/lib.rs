@@ -10,6 +10,7 @@ pub mod fail_point;
 pub mod host_budget;
 pub mod local;
 pub mod patience;
+pub mod process;
 pub mod redact;
 pub mod settings;
 pub mod shutdown;

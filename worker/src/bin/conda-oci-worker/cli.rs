@@ -15,13 +15,11 @@ use mirror_runtime::host_budget::Rates;
 use mirror_runtime::settings::Hidden;
 use mirror_runtime::settings::units::{Count, Size, Span};
 use mirror_runtime::telemetry::{Format, Verbosity};
+use mirror_worker::defaults::{ATTEMPTS, READ_TIMEOUT, SPOOL_SIZE};
 use mirror_worker::extract::InfoLimits;
 
 const WORKERS: NonZeroU16 = NonZeroU16::new(16).expect("not zero");
-const ATTEMPTS: NonZeroU32 = NonZeroU32::new(8).expect("not zero");
 const GRACE: Span = Span(Duration::from_secs(60));
-const READ_TIMEOUT: Span = Span(Duration::from_secs(60));
-const SPOOL_SIZE: Size = Size(20_000_000_000);
 
 const AFTER: &str = "\
 Examples:
@@ -266,10 +264,10 @@ impl Cli {
                 reads: self.max_reads_per_minute.map(|count| count.0),
             },
             attempts: self.attempts.map_or(ATTEMPTS, |count| count.0).get(),
-            read_timeout: self.read_timeout.unwrap_or(READ_TIMEOUT).0,
+            read_timeout: self.read_timeout.map_or(READ_TIMEOUT, |span| span.0),
             grace: self.grace.unwrap_or(GRACE).0,
             spool: self.spool,
-            spool_size: self.spool_size.unwrap_or(SPOOL_SIZE).0,
+            spool_size: self.spool_size.map_or(SPOOL_SIZE, |size| size.0),
             limits,
             listen: self.listen,
         })

@@ -10,7 +10,7 @@ use mirror_channel::source::{FetchOptions, Fetcher};
 use mirror_ledger::RedisConnection;
 use mirror_queue::{RabbitQueue, TaskQueue as _};
 use mirror_runtime::host_budget::Rates;
-use mirror_runtime::{Disposed, Disposition, HostBudget, Shutdown};
+use mirror_runtime::{Disposed, Disposition, HostBudget, Shutdown, process};
 use mirror_worker::spool::Spool;
 use mirror_worker::{Activity, Context, Options, OwnFolder, Worker, WorkerError};
 
@@ -34,7 +34,7 @@ pub(crate) async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Resul
     if let Some(address) = settings.listen {
         serve(address, Arc::clone(&health), shutdown.child()).await?;
     }
-    let name = name();
+    let name = process::name("conda-oci-worker");
     tracing::info!(name, slots = settings.workers, "starting");
     let connect = || RedisConnection::connect(settings.redis.clone());
     let Some(redis) = patiently(connect, &health, &shutdown).await? else {
@@ -199,12 +199,4 @@ fn spool(settings: &Settings) -> anyhow::Result<(Spool, OwnFolder)> {
     let own = OwnFolder::make(&parent)?;
     let spool = Spool::open(own.path().join("files"), settings.spool_size)?;
     Ok((spool, own))
-}
-
-/// A name that does not outlive this process: machine, process, and a number by chance, because containers often have
-/// one process number and sometimes one name.
-fn name() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = host.trim();
-    format!("{host}-{}-{:08x}", std::process::id(), fastrand::u32(..))
 }
