@@ -7,9 +7,11 @@ mod large;
 mod latency;
 mod many;
 mod plan;
+mod queue;
 mod redis;
 mod small;
 mod tar_bz2;
+mod workers;
 
 use anyhow::Result;
 
@@ -38,6 +40,10 @@ pub(crate) enum Workload {
     Latency,
     /// Up to three million outcomes in Redis
     Redis,
+    /// Tasks into RabbitMQ
+    Queue,
+    /// Small files through several workers into a registry far away
+    Workers,
 }
 
 /// What a workload found.
@@ -62,6 +68,8 @@ impl Workload {
             Self::Held => held::measure(bench).await,
             Self::Latency => latency::measure(bench).await,
             Self::Redis => redis::measure(bench).await,
+            Self::Queue => queue::measure(bench).await,
+            Self::Workers => workers::measure(bench).await,
         }
     }
 }
