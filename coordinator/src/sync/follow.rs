@@ -19,8 +19,9 @@ use crate::summary::SubdirSummary;
 pub(crate) const WINDOW: usize = 512;
 /// Builds whose records are read together.
 const CHUNK: usize = 64;
-/// Repositories that are asked for their tags at once, ahead of the window.
-const AHEAD: usize = 16;
+/// Builds whose tags are looked for ahead of the window: those of several repositories, as a repository has some hundred
+/// builds at the most and its answer may take half a second.
+const AHEAD: usize = 256;
 /// Between two looks at the ledger: while tasks settle and few are left, at the least …
 const SOON: Duration = Duration::from_millis(10);
 /// … while the window is so full that no worker waits for its next task, …

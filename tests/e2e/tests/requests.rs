@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use mirror_e2e::stage::Stage;
 use mirror_kit::channel::{Channel, ChannelBuilder, bulk_of, standard};
-use mirror_kit::fake_registry::{Anonymous, Auth, Bearer, Entry, Kind, Mount, Options};
+use mirror_kit::fake_registry::{Anonymous, Auth, Bearer, Entry, Kind, Mount, Options, When};
 use mirror_kit::package::{Fill, Format, PackageSpec};
 use mirror_kit::process::Run;
 
@@ -274,4 +274,18 @@ async fn one_changed_package_is_the_only_one_that_is_touched() {
         repository.contains("/bulk-") && !repository.ends_with("/bulk-00007")
     });
     assert!(elsewhere.is_empty(), "{}", text(&elsewhere));
+}
+
+#[tokio::test]
+async fn repositories_far_away_are_asked_for_their_tags_side_by_side() {
+    let names = 20;
+    let stage = Stage::registry(|dir| bulk_of(dir, names, names * 11, 3_000)).await;
+    let lists = When::kind(Kind::TagsList);
+    let asked = stage.fake().hold(lists);
+    let run = stage.run().spawn();
+    // None of them was answered yet.
+    asked.held_count(names).await;
+    asked.release();
+    run.wait().await.assert_code(0);
+    stage.assert_complete();
 }
