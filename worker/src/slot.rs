@@ -141,7 +141,7 @@ impl Slot {
             None
         };
         let interrupted = delivery.redelivered || hold.interrupted || hold.attempt > 1;
-        let asked_for = task.probe || interrupted || needs_probe(&checked.files);
+        let asked_for = task.probe || task.renew || interrupted || needs_probe(&checked.files);
         let knowledge = Knowledge {
             probe: asked_for && are_worth_a_look(&checked.files, task.allow_unverified),
             interrupted,
