@@ -64,7 +64,7 @@ pub(crate) struct VerifyCommand {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["channel", "rename", "report", "against"],
+        conflicts_with_all = ["channel", "rename", "against"],
         help_heading = "What to mirror"
     )]
     config: Option<std::path::PathBuf>,
@@ -147,6 +147,7 @@ impl VerifyCommand {
     /// When something cannot be used as written, before anything is touched.
     pub(crate) fn turns(self) -> anyhow::Result<(Vec<Turn>, bool)> {
         let base = self.mirror.channel_base.clone();
+        let report = self.mirror.report.clone();
         let run = RunArgs {
             config: self.config,
             only: self.only,
@@ -162,6 +163,18 @@ impl VerifyCommand {
             run,
         };
         let mut turns = command.turns(Purpose::Mirror)?;
+        anyhow::ensure!(
+            report.is_none() || turns.len() == 1,
+            "--report takes the report of one mirror, and the file has {}; pick one with --only",
+            turns.len()
+        );
+        for request in turns
+            .iter_mut()
+            .filter_map(|turn| turn.request.as_mut().ok())
+        {
+            // What a file names is where the mirror reports to.
+            request.report.clone_from(&report);
+        }
         let Some(against) = self.against else {
             return Ok((turns, false));
         };

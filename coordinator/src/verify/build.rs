@@ -20,6 +20,9 @@ const REMEMBERED: usize = 256;
 /// The largest `info/index.json` that is parsed.
 const MAX_INFO_INDEX: u64 = 16 << 20;
 
+/// The largest blob that is read without the index saying that it is as large.
+const MAX_UNLISTED: u64 = 1 << 30;
+
 type Looked = Arc<OnceCell<()>>;
 
 /// Looks at builds.
@@ -86,7 +89,8 @@ impl<'a> Checker<'a> {
             }
         };
         let mut found = named(records, &manifest, &repository, &tag);
-        found.extend(self.blobs(&manifest, subject, &repository).await?);
+        let blobs = self.blobs(&manifest, records, &repository);
+        found.extend(blobs.await?);
         Ok(found)
     }
 
@@ -94,10 +98,11 @@ impl<'a> Checker<'a> {
     async fn blobs(
         &self,
         manifest: &Manifest,
-        subject: &str,
+        records: &[Record],
         repository: &str,
     ) -> anyhow::Result<Vec<Finding>> {
         let mut found = Vec::new();
+        let subject = records[0].file.as_str();
         found.extend(self.config(&manifest.config, subject, repository).await?);
         let mut seen = HashSet::new();
         for layer in &manifest.layers {
@@ -105,10 +110,14 @@ impl<'a> Checker<'a> {
                 continue;
             }
             let (subject, what) = told(layer, subject);
-            let damage = self.look.blob(repository, layer, &subject, what).await?;
+            let look = Look {
+                deep: self.look.deep && is_readable(layer, records),
+                ..self.look
+            };
+            let damage = look.blob(repository, layer, &subject, what).await?;
             let is_sound = damage.is_none();
             found.extend(damage);
-            if self.look.deep && is_sound && layer.media_type == layout::INFO_INDEX {
+            if look.deep && is_sound && layer.media_type == layout::INFO_INDEX {
                 found.extend(self.parsed(layer, &subject, repository).await?);
             }
         }
@@ -178,6 +187,12 @@ impl<'a> Checker<'a> {
             Finding::new(Kind::InfoUnreadable, subject, repository, cause).at(digest),
         ))
     }
+}
+
+/// Whether all of a layer may be read: who says of a blob that it has more bytes than there are would be read for ever.
+fn is_readable(layer: &Descriptor, records: &[Record]) -> bool {
+    let listed = records.iter().filter_map(|record| record.size);
+    layer.size <= listed.max().unwrap_or(0).max(MAX_UNLISTED)
 }
 
 /// What a layer is called, and which file of the build it is about: its own name, if it is a package.

@@ -64,7 +64,7 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.inc(1);
         }
-        if self.events && done % EVENT_EVERY == 0 {
+        if self.events && done.is_multiple_of(EVENT_EVERY) {
             tracing::info!(target: PROGRESS, checked = done, "progress");
         }
     }

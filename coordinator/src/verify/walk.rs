@@ -96,7 +96,7 @@ impl Walk<'_> {
                      on from there"
                 );
             }
-            if new % NOTE_EVERY == 0 {
+            if u64::is_multiple_of(new, NOTE_EVERY) {
                 self.note(stage, done, std::mem::take(&mut remarkable));
             }
         };

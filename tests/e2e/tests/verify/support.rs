@@ -52,12 +52,19 @@ pub(crate) async fn report(stage: &Stage, run: Run, code: i32) -> Value {
     let finished = run.arg("--report").arg(report.path()).run().await;
     finished.assert_code(code);
     let report = report.read();
+    assert_described(&report);
+    report
+}
+
+/// # Panics
+/// If the report is not as the schema says.
+#[track_caller]
+pub(crate) fn assert_described(report: &Value) {
     let errors: Vec<_> = schema()
-        .iter_errors(&report)
+        .iter_errors(report)
         .map(|error| format!("{}: {error}", error.instance_path()))
         .collect();
     assert!(errors.is_empty(), "{errors:#?}\n{report:#}");
-    report
 }
 
 /// `kind subject` of the findings of this class, sorted.
@@ -102,4 +109,9 @@ pub(crate) fn edited_shard_index(
     let info = json!({"subdir": "linux-64", "base_url": "", "shards_base_url": "./shards/"});
     let content = rmp_serde::to_vec_named(&json!({"info": info, "shards": hashes})).unwrap();
     zstd::encode_all(&*content, 3).unwrap()
+}
+
+/// The repository of the index of linux-64.
+pub(crate) fn index_repository(stage: &Stage) -> String {
+    format!("{}/repodata.json", stage.subdir("linux-64"))
 }
