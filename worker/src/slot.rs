@@ -209,7 +209,7 @@ async fn is_settled(task: &Task, checked: &Checked, memory: &Memory) -> Result<b
                 md5: wanted.md5,
                 size: wanted.size,
             };
-            recorded.settles(task.plan, &wanted, task.probe)
+            recorded.settles(task.plan, &wanted, task.probe || task.renew)
         })
     }))
 }
