@@ -183,7 +183,7 @@ async fn mirror(
         () = run.progress.show(style, screen, &*run.queue) => unreachable!("the display does not end by itself"),
     };
     let ended = synced.finish();
-    if !shutdown.is_requested() && !ended.is_cut_off {
+    if !shutdown.is_requested() && !ended.is_cut_off && run.options.repair.is_none() {
         warn_of_nothing(&filters, &ended.subdirs);
     }
     Ok((ended, worked))

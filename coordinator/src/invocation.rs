@@ -18,7 +18,7 @@ use crate::sync::Purpose;
 use voice::Voice;
 
 /// Some files failed.
-const SOME_FAILED: u8 = 1;
+pub(crate) const SOME_FAILED: u8 = 1;
 /// The run could not be done.
 pub(crate) const COULD_NOT_RUN: u8 = 2;
 

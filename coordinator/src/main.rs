@@ -14,12 +14,14 @@ mod places;
 mod plan;
 mod progress;
 mod publish;
+mod repair;
 mod report;
 mod run;
 mod subdirs;
 mod summary;
 mod sync;
 mod undistributable;
+mod verify;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Mirror(command) => return invocation::mirror(*command, Purpose::Mirror),
         Command::Enqueue(command) => return invocation::mirror(*command, Purpose::Enqueue),
         Command::Publish(command) => return invocation::mirror(*command, Purpose::Publish),
+        Command::Verify(command) => return verify::verify(*command),
         Command::Status(command) => return look::status(*command),
         Command::Failures(command) => return look::failures(*command),
         Command::Retry(command) => return look::retry(*command),

@@ -90,6 +90,22 @@ impl Places {
     }
 }
 
+/// The folder in which verifying this mirror notes how far it is: of the state folder, also where the ledger is elsewhere.
+///
+/// # Errors
+/// When there is no place for it.
+pub(crate) fn verify(
+    memory: &Memory,
+    registry: &Address,
+    channel: &str,
+) -> anyhow::Result<PathBuf> {
+    let state = match memory {
+        Memory::Folder(state) => state.clone(),
+        Memory::Redis(_) => default_state()?,
+    };
+    Ok(state.join("verify").join(slug(registry, channel)?))
+}
+
 /// Where the ledger of this mirror is in the folder `state`, if it is there.
 pub(crate) fn ledger(state: &Path, registry: &Address, channel: &str) -> anyhow::Result<PathBuf> {
     Ok(ledger_file(state, &slug(registry, channel)?))

@@ -101,6 +101,9 @@ pub(crate) async fn sync(run: &Run, synced: &Synced) {
         // Clients ask for it whatever else they want.
         wanted.push(NOARCH);
     }
+    if let Some(repair) = &run.options.repair {
+        wanted.retain(|subdir| repair.of(subdir).is_some());
+    }
     if run.options.dry_run {
         each(run, &wanted, run.options.purpose, synced).await;
         synced.ended().over_limit = run.guard.check(run.measured.amount()).err();

@@ -38,8 +38,10 @@ impl Transfer<'_> {
         at_hand.last = None;
         let progress = self.context.activity.begin(file.as_str(), wanted.size);
         let url = self.url(file);
-        let presence = match self.knowledge.interrupted || existing.is_some() {
+        let maybe = self.knowledge.interrupted || existing.is_some();
+        let presence = match maybe && !self.task.renew {
             true => Presence::Unknown,
+            // What is there of a damaged build is not asked for: it is there, and wrong.
             false => Presence::Absent,
         };
         let download = Download {
@@ -92,6 +94,9 @@ impl Transfer<'_> {
         let repository = &self.place.repository;
         let destination = &self.target.destination;
         fail_point::hit("before-upload").await;
+        if self.task.renew {
+            destination.forget_config(repository);
+        }
         let push_infos = futures::future::try_join_all(
             infos
                 .into_iter()

@@ -19,6 +19,7 @@ mod naming;
 mod own_folder;
 mod pace;
 pub mod presence;
+mod renew;
 mod rest;
 mod service;
 mod settle;

@@ -141,7 +141,7 @@ impl Slot {
             None
         };
         let interrupted = delivery.redelivered || hold.interrupted || hold.attempt > 1;
-        let asked_for = task.probe || interrupted || needs_probe(&checked.files);
+        let asked_for = task.probe || task.renew || interrupted || needs_probe(&checked.files);
         let knowledge = Knowledge {
             probe: asked_for && are_worth_a_look(&checked.files, task.allow_unverified),
             interrupted,
@@ -209,7 +209,7 @@ async fn is_settled(task: &Task, checked: &Checked, memory: &Memory) -> Result<b
                 md5: wanted.md5,
                 size: wanted.size,
             };
-            recorded.settles(task.plan, &wanted, task.probe)
+            recorded.settles(task.plan, &wanted, task.probe || task.renew)
         })
     }))
 }

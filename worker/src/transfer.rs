@@ -65,7 +65,16 @@ impl Transfer<'_> {
         let existing = match self.knowledge.probe {
             false => None,
             true => match self.probe().await {
-                Ok(existing) => existing,
+                Ok(existing) => match self.task.renew {
+                    true => match self.sound_rest(existing).await {
+                        Ok(rest) => rest,
+                        Err(error) => {
+                            settled.stopped = Some(error);
+                            return Some(settled);
+                        }
+                    },
+                    false => existing,
+                },
                 Err(error) => {
                     settled.stopped = Some(error);
                     return Some(settled);

@@ -15,6 +15,7 @@ mod run;
 mod said;
 mod shown;
 mod state;
+mod verify;
 mod which;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -25,6 +26,7 @@ pub(crate) use look::{PlainCommand, RetryCommand, StatusCommand};
 pub(crate) use mirror::MirrorCommand;
 use shown::shown;
 pub(crate) use state::State;
+pub(crate) use verify::{Depth, VerifyCommand};
 pub(crate) use which::{Which, WhichArgs};
 
 const STYLES: Styles = Styles::styled()
@@ -62,6 +64,9 @@ pub(crate) enum Command {
     /// Publish the index of what is mirrored so far, and transfer nothing.
     #[command(after_help = help::PUBLISH)]
     Publish(Box<MirrorCommand>),
+    /// Look whether a mirror holds what its index lists, and mend it.
+    #[command(override_usage = verify::USAGE, after_help = verify::HELP, mut_arg("report", verify::report))]
+    Verify(Box<VerifyCommand>),
     /// Show how far a mirror is, who works on it, and what waits.
     #[command(after_help = help::STATUS)]
     Status(Box<StatusCommand>),

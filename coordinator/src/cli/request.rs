@@ -226,6 +226,7 @@ fn request(
             queue,
             spool_size: mirror.spool_size.map_or(SPOOL_SIZE, |size| size.0),
             limits,
+            repair: None,
         },
     })
 }

@@ -16,13 +16,14 @@ use anyhow::Context as _;
 use mirror_channel::index::{self, IndexFiles, PlainIndex};
 use mirror_channel::repodata::Limits;
 use mirror_ledger::SubdirState;
-use mirror_oci::Destination;
 use mirror_oci::layout::{self, LATEST, SubdirLayout};
+use mirror_oci::{Destination, Presence};
 use mirror_runtime::{Disposed as _, Disposition, clock, fail_point};
 
 use crate::error::RunError;
 use crate::patience::{MAX_PLEAS, patiently};
 use crate::plan::Latest;
+use crate::repair::Damage;
 use crate::run::Run;
 use push::index_manifest;
 pub(crate) use read::published;
@@ -77,6 +78,7 @@ impl Publisher<'_> {
             // What was held is unknown to a ledger that was emptied meanwhile.
             self.confirm_own().await?;
             if let Some(latest) = self.believed()
+                && !self.is_damaged()
                 && same::is_published(latest, &self.state, &plain)
             {
                 let digest = latest.digest.to_string();
@@ -88,10 +90,8 @@ impl Publisher<'_> {
             let manifest = index_manifest(&files);
             let bytes = manifest.to_bytes();
             let digest = mirror_oci::Digest::of(&bytes);
-            if self
-                .believed()
-                .is_some_and(|latest| latest.digest == digest)
-            {
+            let is_there = |latest: &Latest| latest.digest == digest;
+            if self.believed().is_some_and(is_there) && !self.is_damaged() {
                 self.confirm(&digest.to_string(), files.records, excluded)
                     .await?;
                 return Ok(Published::Unchanged);
@@ -192,10 +192,32 @@ impl Publisher<'_> {
                     .await??;
             anyhow::Ok(shards.into_values().collect())
         };
-        Ok(read.await.unwrap_or_else(|error: anyhow::Error| {
+        let mut known = read.await.unwrap_or_else(|error: anyhow::Error| {
             tracing::warn!(%error, "cannot read the previous shard index; all shards are pushed");
             HashSet::new()
-        }))
+        });
+        if let Some(damage) = self.damage() {
+            known.retain(|shard| !damage.shards.contains(shard));
+        }
+        Ok(known)
+    }
+
+    /// What of the subdir is to be mended, in a repair.
+    fn damage(&self) -> Option<&Damage> {
+        self.run.options.repair.as_ref()?.of(self.subdir)
+    }
+
+    /// Whether the published index is damaged itself, so that it is written though it be the same.
+    fn is_damaged(&self) -> bool {
+        self.damage().is_some_and(|damage| damage.index)
+    }
+
+    /// What may be there already of what an index is made of. What is damaged is there, and wrong.
+    fn presence(&self) -> Presence {
+        match self.is_damaged() {
+            true => Presence::Absent,
+            false => Presence::Unknown,
+        }
     }
 
     /// The publication that was last seen, if it is one of ours and what it lists was found.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mirror_channel::index::{self, Artifact, IndexFiles};
 use mirror_oci::layout::{self, LATEST};
 use mirror_oci::manifest::{Descriptor, Manifest};
-use mirror_oci::{Body, DestinationError, Digest, Presence};
+use mirror_oci::{Body, DestinationError, Digest};
 use mirror_runtime::fail_point;
 
 use super::Publisher;
@@ -76,11 +76,15 @@ pub(super) async fn index(
     files: &IndexFiles,
 ) -> Result<(), DestinationError> {
     let (destination, repository) = (publisher.destination, publisher.layout.index_repository());
+    if publisher.is_damaged() {
+        destination.forget_config(&repository);
+    }
     patiently(|| destination.ensure_config(&repository)).await?;
     for artifact in artifacts(files) {
         let digest = Digest::from_sha256(artifact.sha256);
         let body = Body::file(&artifact.path, artifact.size);
-        patiently(|| destination.push_blob(&repository, &digest, &body, Presence::Unknown)).await?;
+        let presence = publisher.presence();
+        patiently(|| destination.push_blob(&repository, &digest, &body, presence)).await?;
         fail_point::hit("between-index-blobs").await;
     }
     Ok(())

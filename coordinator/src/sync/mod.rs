@@ -185,6 +185,9 @@ impl<'a> Sync<'a> {
         let due = state.retry_due_ms.is_some_and(|due| due <= clock::now_ms());
         // A report names what failed, and only a plan knows the names.
         let silent = !self.run.report.is_wanted() || state.failures + state.bad_records == 0;
+        if self.run.options.repair.is_some() {
+            return None;
+        }
         let settled = state.complete && !due && silent && !self.run.options.retry_failed;
         let settled = settled && !self.run.selection_slides;
         let same = state.fingerprint == self.run.fingerprint;
@@ -269,7 +272,9 @@ impl<'a> Sync<'a> {
             return Ok(());
         }
         let mut state = publisher.state;
-        state.complete = summary.publication != Publication::Refused;
+        // A repair leaves open what else the selection names.
+        state.complete =
+            summary.publication != Publication::Refused && self.run.options.repair.is_none();
         state.validator = Some(upstream.validator().to_owned());
         if state.complete {
             state.fingerprint.clone_from(&self.run.fingerprint);

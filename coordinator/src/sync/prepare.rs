@@ -84,8 +84,24 @@ impl Sync<'_> {
                 Trust::Foreign | Trust::ForeignAgain => {
                     listed = self.hints(latest, destination).await?;
                 }
+                // What it lists was not believed, and need not be in the plan of a repair.
+                Trust::Disbelieved if self.run.options.repair.is_some() => {
+                    listed = self.hints(latest, destination).await?;
+                }
                 _ => {}
             }
+            if trust == Trust::Index
+                && self.run.options.repair.is_some()
+                && state.disbelieved.is_some()
+            {
+                listed = self.hints(latest, destination).await?;
+            }
+        }
+        let repair = self.run.options.repair.as_ref();
+        if let (Some(damage), false) =
+            (repair.and_then(|repair| repair.of(self.subdir)), only_plans)
+        {
+            damage.forget(self.subdir, &*self.run.ledger).await?;
         }
         let inputs = Inputs {
             subdir: self.subdir,
@@ -104,6 +120,7 @@ impl Sync<'_> {
             rewrites_index: latest.is_none() || trust.is_foreign(),
             limits: Limits::default(),
             says: !measures,
+            repair,
         };
         let unreported = Report::none();
         let report = match self.purpose {

@@ -1,6 +1,7 @@
 //! Where a mirror is written to: a registry or a folder, with the same operations.
 
 mod error;
+mod look;
 
 use std::io;
 use std::path::Path;
@@ -20,6 +21,7 @@ use crate::registry::{Registry, few_tries};
 use crate::{BlobStream, Body, Digest, Presence, Pushed, StoredManifest, layout, manifest};
 
 pub use error::DestinationError;
+pub use look::Seen;
 
 /// A registry or a folder of image layouts.
 #[derive(Debug)]

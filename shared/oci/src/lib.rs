@@ -14,7 +14,7 @@ pub mod package;
 pub mod registry;
 
 pub use body::Body;
-pub use destination::{Destination, DestinationError};
+pub use destination::{Destination, DestinationError, Seen};
 pub use digest::Digest;
 
 use bytes::Bytes;

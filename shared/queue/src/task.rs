@@ -43,6 +43,10 @@ pub struct Task {
     /// Whether a file whose record has no hash may be taken as it comes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_unverified: bool,
+    /// Whether what the destination has of the build is damaged: the files to transfer are brought and their blobs sent
+    /// even if the tag names them. A worker that does not know this finds them held; who asked for it looks again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub renew: bool,
     /// The folder that serves the files: http, https or file, ending with `/`.
     pub source: Url,
     /// Every file of the build, because all formats live under one tag.

@@ -57,6 +57,15 @@ fn files_without_a_hash_are_allowed_only_where_the_message_says_so() {
 }
 
 #[test]
+fn a_build_is_brought_anew_only_where_the_message_says_so() {
+    let mut task = sample(1);
+    assert_eq!(as_json(&task).get("renew"), None, "nor does it cost a byte");
+    assert!(!Task::decode(&task.encode().unwrap()).unwrap().renew);
+    task.renew = true;
+    assert!(Task::decode(&task.encode().unwrap()).unwrap().renew);
+}
+
+#[test]
 fn an_unknown_version_is_an_error_whatever_else_the_message_holds() {
     let error = Task::decode(br#"{"version": 2, "shape": "other"}"#).unwrap_err();
     assert_eq!(error, TaskError::UnknownVersion { found: 2, known: 1 });

@@ -187,6 +187,7 @@ impl Bench {
             probe: false,
             attempt: 1,
             allow_unverified: false,
+            renew: false,
             source: self.source.clone(),
             files: files.iter().copied().map(file).collect(),
         }

@@ -35,16 +35,32 @@ impl Registry {
         repository: &str,
         digest: &Digest,
     ) -> Result<Option<u64>, RegistryError> {
+        self.size_for(repository, digest, Access::Push).await
+    }
+
+    /// The same for somebody who only reads, and may have no login.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked.
+    pub async fn look_for_blob(
+        &self,
+        repository: &str,
+        digest: &Digest,
+    ) -> Result<Option<u64>, RegistryError> {
+        let access = self.auth.read_access();
+        self.size_for(repository, digest, access).await
+    }
+
+    async fn size_for(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        access: Access,
+    ) -> Result<Option<u64>, RegistryError> {
         const ACTION: &str = "look for a blob";
         let url = self.url(&format!("{repository}/blobs/{digest}"));
         let response = self
-            .send(Request::new(
-                ACTION,
-                Method::HEAD,
-                url,
-                repository,
-                Access::Push,
-            ))
+            .send(Request::new(ACTION, Method::HEAD, url, repository, access))
             .await?;
         match response.status() {
             StatusCode::OK => {
