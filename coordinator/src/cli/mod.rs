@@ -10,6 +10,7 @@ mod look;
 mod merge;
 mod mirror;
 mod pick;
+mod push_cache;
 mod request;
 mod run;
 mod said;
@@ -23,6 +24,8 @@ use clap::{Parser, Subcommand};
 pub(crate) use generate::{CompletionsArgs, ManArgs};
 pub(crate) use look::{PlainCommand, RetryCommand, StatusCommand};
 pub(crate) use mirror::MirrorCommand;
+pub(crate) use push_cache::PushCacheCommand;
+pub(crate) use run::RunArgs;
 use shown::shown;
 pub(crate) use state::State;
 pub(crate) use which::{Which, WhichArgs};
@@ -62,6 +65,9 @@ pub(crate) enum Command {
     /// Publish the index of what is mirrored so far, and transfer nothing.
     #[command(after_help = help::PUBLISH)]
     Publish(Box<MirrorCommand>),
+    /// Push packages of a local folder and add them to the published index.
+    #[command(after_help = help::PUSH_CACHE)]
+    PushCache(Box<PushCacheCommand>),
     /// Show how far a mirror is, who works on it, and what waits.
     #[command(after_help = help::STATUS)]
     Status(Box<StatusCommand>),

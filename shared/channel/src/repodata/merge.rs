@@ -10,7 +10,7 @@ use crate::name::{ArchiveType, FileName};
 /// Records to add, their JSON by file name. Each is one that [`Record::parse`](super::Record::parse) accepts.
 pub type Added<'a> = BTreeMap<&'a FileName, &'a [u8]>;
 
-/// Copies the index from `input` to `output` without the records of files that `without` names, and with `added` at the
+/// Copies the index from `input` to `output` without the records that `without`, which sees each with its JSON, names, and with `added` at the
 /// end of `packages` and `packages.conda`, in the order of their names. What is added replaces the input's records of the
 /// same files, of whatever section. All else keeps its bytes; white space between goes, as do records over a limit.
 ///
@@ -21,7 +21,7 @@ pub fn merge(
     output: &mut impl Write,
     limits: Limits,
     added: &Added<'_>,
-    without: &dyn Fn(&FileName, &[u8]) -> bool,
+    without: &mut dyn FnMut(&FileName, &[u8]) -> bool,
 ) -> Result<(), RepodataError> {
     let mut scanner = Scanner::new(input, limits);
     let mut writer = Writer::new(output);
@@ -74,13 +74,13 @@ pub fn merge(
 fn is_replaced(
     entry: &Entry<'_>,
     added: &Added<'_>,
-    without: &dyn Fn(&FileName, &[u8]) -> bool,
+    without: &mut dyn FnMut(&FileName, &[u8]) -> bool,
 ) -> bool {
     let file = entry.section.file_name(entry.key.text);
     let Ok(Some(file)) = file else {
         return false;
     };
-    added.contains_key(&file) || without(&file, entry.json)
+    without(&file, entry.json) || added.contains_key(&file)
 }
 
 /// The added records that belong into a section.
@@ -134,7 +134,7 @@ mod tests {
             &mut output,
             Limits::default(),
             &added,
-            &|file, _| without.contains(&file.as_str()),
+            &mut |file, _| without.contains(&file.as_str()),
         )
         .unwrap();
         String::from_utf8(output).unwrap()
