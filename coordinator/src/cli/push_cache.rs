@@ -39,7 +39,7 @@ pub(crate) struct PushCacheCommand {
     )]
     pub cache_dir: PathBuf,
 
-    /// Subdir to push, repeatable [default: every one that has a folder]
+    /// Subdir to push, repeatable; noarch comes along [default: every one that has a folder]
     #[arg(
         short,
         long = "subdir",

@@ -80,3 +80,76 @@ pub(super) async fn records(
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use mirror_oci::Digest;
+
+    use super::*;
+    use crate::local::Local;
+
+    const FILE: &str = "a-1-0.conda";
+
+    fn package() -> Package {
+        Package {
+            path: FILE.into(),
+            file: FILE.parse().unwrap(),
+            sha256: [1; 32],
+            md5: [2; 16],
+            size: 9,
+        }
+    }
+
+    fn record(sha256: Option<u8>, md5: Option<u8>) -> Record {
+        Record {
+            file: FILE.parse().unwrap(),
+            sha256: sha256.map(|byte| [byte; 32]),
+            md5: md5.map(|byte| [byte; 16]),
+            size: Some(9),
+        }
+    }
+
+    fn added(sha256: u8) -> Additions {
+        let local = Local {
+            sha256: [sha256; 32],
+            size: 9,
+            json: String::new(),
+        };
+        let mut additions = Additions::default();
+        additions.add(FILE.parse().unwrap(), local);
+        additions
+    }
+
+    #[test]
+    fn what_the_index_says_is_the_channels_unless_it_is_what_was_added() {
+        let none = Additions::default();
+        for (record, additions, expected) in [
+            (None, &none, Listed::Not),
+            (None, &added(1), Listed::Not),
+            (Some(record(Some(1), None)), &none, Listed::Same),
+            (Some(record(Some(7), None)), &none, Listed::Other),
+            (Some(record(None, Some(2))), &none, Listed::Same),
+            (Some(record(None, Some(7))), &none, Listed::Other),
+            (Some(record(None, None)), &none, Listed::Other),
+            (Some(record(Some(1), None)), &added(1), Listed::OwnSame),
+            (Some(record(Some(7), None)), &added(7), Listed::OwnOther),
+            (Some(record(Some(7), None)), &added(1), Listed::Other),
+        ] {
+            let said = listed(&package(), record.as_ref(), additions);
+            assert_eq!(said, expected, "{record:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_taken_out_and_is_still_listed_counts_as_gone() {
+        let mut additions = added(1);
+        additions.remove(&FILE.parse().unwrap());
+        assert_eq!(
+            additions.removed[&FILE.parse().unwrap()],
+            Digest::from_sha256([1; 32])
+        );
+        let said = listed(&package(), Some(&record(Some(1), None)), &additions);
+        assert_eq!(said, Listed::Not);
+    }
+}

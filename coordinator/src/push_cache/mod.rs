@@ -6,6 +6,7 @@
 //! publication. The folder is only read.
 
 mod choose;
+mod chosen;
 mod listed;
 mod local;
 mod publish;

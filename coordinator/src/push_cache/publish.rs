@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mirror_channel::name::FileName;
 use mirror_ledger::{Ledger, LedgerError, RedbLedger};
 use mirror_oci::Destination;
 
@@ -43,14 +44,14 @@ impl PushCache<'_> {
             return Ok(false);
         };
         let additions = self.local().await?.map(|found| found.additions);
-        let there = additions.is_some_and(|additions| {
-            let known =
-                |file| additions.records.contains_key(file) || additions.removed.contains_key(file);
-            let mut found = self.push.found.lock().expect("no panic under this lock");
-            let before = found.len();
-            found.extend(files.iter().filter(|file| known(file)).cloned());
-            found.len() > before || files.iter().any(|file| known(file))
-        });
+        let additions = additions.unwrap_or_default();
+        let known = |file: &&FileName| {
+            additions.records.contains_key(*file) || additions.removed.contains_key(*file)
+        };
+        let known: Vec<FileName> = files.iter().filter(known).cloned().collect();
+        let there = !known.is_empty();
+        let found = self.push.found.lock();
+        found.expect("no panic under this lock").extend(known);
         if !there {
             return Ok(false);
         }

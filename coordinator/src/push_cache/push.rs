@@ -1,27 +1,23 @@
 //! From the packages of a folder to files at the destination: a plan of our own making, carried out as any other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mirror_channel::name::FileName;
-use mirror_channel::repodata::{Limits, Record};
-use mirror_channel::selection::Choice as Selected;
+use mirror_channel::repodata::Limits;
 use mirror_ledger::{Counts, FileOutcome};
 use mirror_oci::layout::LATEST;
 use tokio::time::Instant;
 use url::Url;
 
 use super::PushCache;
-use super::choose::{Choice, choose};
-use super::listed::{Listed, listed, records};
-use super::record::record;
-use super::scan::{Package, Refused, scan};
+use super::chosen::Chosen;
+use super::scan::Refused;
 use crate::error::RunError;
-use crate::local::{self, Additions, Found, Local, merge_published};
+use crate::local::{Additions, Local, merge_published};
 use crate::patience::patiently;
 use crate::plan::{self, Inputs, Latest, Plan, Template};
 use crate::report::{Entry, Verdict};
@@ -35,16 +31,6 @@ const PLANS: usize = 5;
 
 /// Records of files that the destination holds.
 pub(super) type Pushed = BTreeMap<FileName, Local>;
-
-/// What a folder has to be pushed.
-#[derive(Default)]
-struct Chosen {
-    /// Each with its record, and whether that is to be added.
-    packages: BTreeMap<FileName, (Local, bool)>,
-    refused: Vec<Refused>,
-    /// Published already.
-    held: Vec<Package>,
-}
 
 impl PushCache<'_> {
     /// Pushes what is to be pushed. `None`: nothing more is to be done, because a stop was asked for or this is a dry run.
@@ -91,102 +77,6 @@ impl PushCache<'_> {
         Ok(stored.as_ref().map(Latest::of))
     }
 
-    /// What `push-cache` added before.
-    pub(super) async fn local(&self) -> anyhow::Result<Option<Found>> {
-        match &self.run.destination {
-            Some(destination) => {
-                local::read(destination, &self.layout, None, &self.run.scratch).await
-            }
-            None => Ok(None),
-        }
-    }
-
-    /// Reads the folder and decides about each of its packages.
-    async fn choose(&self, folder: &Path, latest: Option<&Latest>) -> anyhow::Result<Chosen> {
-        let (packages, refused) = scan(folder, |file| self.wants(file)).await?;
-        let additions = self.local().await?.map(|found| found.additions);
-        let additions = additions.unwrap_or_default();
-        let published = match (latest, &self.run.destination) {
-            (Some(latest), Some(destination)) if !packages.is_empty() => {
-                let published = self
-                    .run
-                    .published(latest, &self.layout, destination)
-                    .await?;
-                let files: BTreeSet<_> = packages.iter().map(|package| &package.file).collect();
-                match published {
-                    Some(published) => records(published.path(), &files).await?,
-                    None => BTreeMap::new(),
-                }
-            }
-            _ => BTreeMap::new(),
-        };
-        // Another program lists files that it does not have.
-        let is_hint = latest.is_some_and(|latest| !latest.is_ours());
-        let mut chosen = Chosen {
-            refused,
-            ..Chosen::default()
-        };
-        let mut wanted = Vec::new();
-        for package in packages {
-            let listed = listed(&package, published.get(&package.file), &additions);
-            match choose(listed, self.push.all || is_hint, self.push.force) {
-                Choice::Skip => chosen.held.push(package),
-                Choice::Clash => chosen.refused.push(clash(&package)),
-                Choice::Add => wanted.push((package, true)),
-                Choice::Again => {
-                    debug_assert_eq!(listed, Listed::Same);
-                    wanted.push((package, false));
-                }
-            }
-        }
-        let at_once = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-        let mut read = stream::iter(wanted)
-            .map(|(package, adds)| async move {
-                let (subdir, limits) = (self.subdir.to_owned(), self.run.options.limits);
-                let spool = self.run.scratch.clone();
-                let reading = tokio::task::spawn_blocking(move || {
-                    let record = record(&package, &subdir, &limits, &spool);
-                    (package, record)
-                });
-                let (package, record) = reading.await?;
-                anyhow::Ok((package, record, adds))
-            })
-            .buffered(at_once);
-        while let Some((package, record, adds)) = read.try_next().await? {
-            match record {
-                Ok(record) => {
-                    chosen.packages.insert(package.file, (record, adds));
-                }
-                Err(error) => chosen.refused.push(Refused {
-                    file: package.file.as_str().to_owned(),
-                    cause: error.to_string(),
-                }),
-            }
-        }
-        Ok(chosen)
-    }
-
-    /// Whether `--package` and `--exclude` want a file, by what its name says.
-    fn wants(&self, file: Option<&FileName>) -> bool {
-        let Some(file) = file else {
-            return !self.push.narrowed;
-        };
-        let fields = [
-            ("name", file.name()),
-            ("version", file.version()),
-            ("build", file.build()),
-            ("subdir", self.subdir),
-        ];
-        let json = serde_json::to_vec(&BTreeMap::from(fields)).expect("texts have a JSON form");
-        let record = Record {
-            file: file.clone(),
-            sha256: None,
-            md5: None,
-            size: None,
-        };
-        self.run.selection.judge(&record, &json, None) == Selected::Selected
-    }
-
     /// Plans, and carries it out.
     async fn carry_out(
         &self,
@@ -209,23 +99,15 @@ impl PushCache<'_> {
         self.report(chosen, summary);
         let destination = run.destination.as_ref().filter(|_| !run.options.dry_run);
         let Some(destination) = destination else {
-            summary.lines = chosen
-                .packages
-                .keys()
-                .filter_map(|file| self.line(file))
-                .collect();
+            summary.lines = self.lines(chosen);
             return Ok(None);
         };
         run.progress.plan(plan.totals.files, plan.totals.bytes);
-        if !plan.work.is_empty() || latest.is_none() {
-            if let Err(error) = run.may_push(&self.layout, destination).await {
-                summary.lines = chosen
-                    .packages
-                    .keys()
-                    .filter_map(|file| self.line(file))
-                    .collect();
-                return Err(error);
-            }
+        if (!plan.work.is_empty() || latest.is_none())
+            && let Err(error) = run.may_push(&self.layout, destination).await
+        {
+            summary.lines = self.lines(chosen);
+            return Err(error);
         }
         let Some(folder) = folder.filter(|_| !plan.work.is_empty()) else {
             return Ok(Some(Pushed::new()));
@@ -278,10 +160,16 @@ impl PushCache<'_> {
         }
         for Refused { file, cause } in &chosen.refused {
             tracing::error!(subdir = self.subdir, file, "not pushed: {cause}");
-            let entry = Entry::left_out(self.subdir, file, Verdict::Failed, cause);
+            let mut entry = Entry::left_out(self.subdir, file, Verdict::Failed, cause);
+            entry.attempts = Some(0);
             self.run.report.add(&entry);
         }
         summary.failed += chosen.refused.len() as u64;
+    }
+
+    fn lines(&self, chosen: &Chosen) -> Vec<String> {
+        let files = chosen.packages.keys();
+        files.filter_map(|file| self.line(file)).collect()
     }
 
     /// What a dry run says of a package, as the predecessor did.
@@ -378,13 +266,5 @@ impl PushCache<'_> {
     fn ledger_lost(&self) -> anyhow::Error {
         let subdir = self.subdir.to_owned();
         RunError::LedgerLost { subdir }.into()
-    }
-}
-
-fn clash(package: &Package) -> Refused {
-    Refused {
-        file: package.file.as_str().to_owned(),
-        cause: "the published index lists another file under this name, which is the channel's; --force puts this one in its place"
-            .to_owned(),
     }
 }

@@ -122,15 +122,20 @@ async fn while_a_mirror_is_at_work_the_index_is_left_to_it() {
 #[tokio::test]
 async fn what_is_added_right_before_a_mirror_publishes_is_in_that_index() {
     let stage = Stage::registry(named(&["slow"])).await;
-    let mut mirror = stage.run().pause_at("before-latest").spawn();
-    mirror.paused("before-latest").await;
+    // The mirror's last look before `latest` moves.
+    let look = When::kind(Kind::ManifestGet).reference("latest");
+    let look = look.repository_ending("linux-64/repodata.json").nth(2);
+    let hold = stage.fake().hold(look);
+    let mirror = stage.run().spawn();
+    hold.held().await;
     let cache = Cache::of([own("ours")]);
     cache
         .push_to(&stage, &stage.home)
         .run()
         .await
         .assert_code(0);
-    mirror.thaw();
+    assert_eq!(stage.view().index(&stage.subdir("linux-64")), None);
+    hold.release();
     mirror.wait().await.assert_code(0);
     assert_eq!(indexed(&stage), files(["slow", "ours"]));
     assert_exact(&stage);
