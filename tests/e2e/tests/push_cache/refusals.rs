@@ -2,7 +2,7 @@
 
 use mirror_e2e::mirror::Report;
 use mirror_e2e::stage::Stage;
-use mirror_kit::fake_registry::{Auth, Options};
+use mirror_kit::fake_registry::{Anonymous, Auth, Options};
 use mirror_kit::process::Home;
 
 use crate::support::{Cache, assert_exact, file, files, indexed, named, own, sha256};
@@ -76,23 +76,28 @@ async fn a_namesake_of_the_channels_is_refused_unless_it_is_forced_and_then_it_s
 
 #[tokio::test]
 async fn without_a_login_it_becomes_a_dry_run_and_says_so() {
-    let options = Options {
-        auth: Auth::basic("robot", "secret"),
-        ..Options::default()
+    let readable = Auth::Basic {
+        user: ("robot".to_owned(), "secret".to_owned()),
+        anonymous: Anonymous::Pull,
     };
-    let stage = Stage::registry_with(options, named(&[])).await;
-    let cache = Cache::of([own("tool")]);
-    let finished = cache.push_to(&stage, &stage.home).run().await;
-    finished.assert_code(2);
-    for part in ["wants a login", "ORAS_USER"] {
-        assert!(
-            finished.stderr.contains(part),
-            "no {part}: {}",
-            finished.to_text()
-        );
+    for auth in [Auth::basic("robot", "secret"), readable] {
+        let options = Options {
+            auth,
+            ..Options::default()
+        };
+        let stage = Stage::registry_with(options, named(&[])).await;
+        let cache = Cache::of([own("tool")]);
+        let finished = cache.push_to(&stage, &stage.home).run().await;
+        finished.assert_code(2);
+        for part in ["wants a login", "ORAS_USER", "nothing was downloaded"] {
+            let said = finished.stderr.contains(part);
+            assert!(said, "no {part}: {}", finished.to_text());
+        }
+        let planned = finished.stdout.contains("Would be pushing to ");
+        assert!(planned, "{}", finished.to_text());
+        let run = cache.push_to(&stage, &stage.home);
+        let run = run.env("ORAS_USER", "robot").env("ORAS_PASS", "secret");
+        run.run().await.assert_code(0);
+        assert_eq!(indexed(&stage), files(["tool"]));
     }
-    let run = cache.push_to(&stage, &stage.home);
-    let run = run.env("ORAS_USER", "robot").env("ORAS_PASS", "secret");
-    run.run().await.assert_code(0);
-    assert_eq!(indexed(&stage), files(["tool"]));
 }
