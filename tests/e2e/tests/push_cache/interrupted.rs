@@ -72,5 +72,8 @@ async fn of_two_at_once_no_record_is_lost() {
         .await
         .assert_code(0);
     assert_eq!(indexed(&stage), files(["one", "two", "three", "four"]));
+    // A mirror publishes what was added, and nothing that was only published.
+    stage.run().run().await.assert_code(0);
+    assert_eq!(indexed(&stage), files(["one", "two", "three", "four"]));
     assert_exact(&stage);
 }
