@@ -18,11 +18,12 @@ use crate::options::Options;
 use crate::parts;
 use crate::places::Places;
 use crate::progress::{Progress, Screen, Style};
+use crate::push_cache::Push;
 use crate::report::Report;
 use crate::run::Run;
 use crate::subdirs::{Ended, Synced};
 use crate::summary::{SubdirSummary, Summary};
-use crate::{crew, undistributable};
+use crate::{crew, push_cache, undistributable};
 
 /// What somebody wants mirrored, checked.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub(crate) struct Request {
     pub report: Option<PathBuf>,
     pub guard: Guard,
     pub options: Options,
+    /// What is pushed, where this is `push-cache`.
+    pub push: Option<Push>,
 }
 
 impl fmt::Display for Request {
@@ -105,6 +108,7 @@ async fn mirror(
         credentials,
         guard,
         options,
+        push,
         ..
     } = request;
     let name = process::name("conda-oci");
@@ -127,22 +131,33 @@ async fn mirror(
     };
     let selection = Arc::new(Selection::new(&filters, clock::now_ms())?);
 
-    if let Location::Folder(folder) = &channel.location {
+    if let (Location::Folder(folder), None) = (&channel.location, &push) {
         let shown = folder.display();
         anyhow::ensure!(
             folder.is_dir(),
             "the channel {shown} is no folder; is its path spelled right?"
         );
     }
-    let places = Places::of(&options, &channel)?;
+    let places = Places::of(&options, &channel, push.is_some())?;
     let ledger = match (redis, &options.registry) {
         (Some(redis), Some(registry)) if !options.dry_run => {
             Arc::new(redis.ledger(&registry.to_string(), &channel.name))
         }
-        _ => {
-            let command = parts::command(&channel, &options);
-            parts::open_ledger(&places.ledger, &command, options.dry_run).await?
-        }
+        _ => match &push {
+            Some(_) => {
+                let command = parts::command("push-cache", &channel, &options);
+                let opening = push_cache::open_ledger(&places.ledger, &command, options.dry_run);
+                tokio::select! {
+                    biased;
+                    () = shutdown.requested() => return Ok((Ended::default(), Ok(()))),
+                    ledger = opening => ledger?,
+                }
+            }
+            None => {
+                let command = parts::command("mirror", &channel, &options);
+                parts::open_ledger(&places.ledger, &command, options.dry_run).await?
+            }
+        },
     };
     let spool = Spool::open(places.spool.join("files"), options.spool_size)?;
     // Indexes go beside the packages: they are as large and as short-lived.
@@ -176,13 +191,20 @@ async fn mirror(
         // Of the newest versions among the recent, others are the newest when some are no longer recent.
         selection_slides: filters.latest.is_some()
             && matches!(filters.newer_than, Some(NewerThan::Age(_))),
+        push,
     };
     let synced = Synced::default();
     let worked = tokio::select! {
         worked = crew::work(&run, spool, activity, &synced) => worked,
         () = run.progress.show(style, screen, &*run.queue) => unreachable!("the display does not end by itself"),
     };
-    let ended = synced.finish();
+    let mut ended = synced.finish();
+    if let Some(push) = &run.push
+        && !shutdown.is_requested()
+    {
+        push.missing(&mut ended);
+        return Ok((ended, worked));
+    }
     if !shutdown.is_requested() && !ended.is_cut_off && run.options.repair.is_none() {
         warn_of_nothing(&filters, &ended.subdirs);
     }

@@ -6,11 +6,11 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use mirror_runtime::telemetry::{self, Verbosity};
+use mirror_runtime::telemetry::{self, Format, Verbosity};
 use mirror_runtime::{Shutdown, descriptors};
 use tracing::Instrument as _;
 
-use crate::cli::MirrorCommand;
+use crate::cli::{MirrorCommand, PushCacheCommand, RunArgs};
 use crate::engine::{self, Request};
 use crate::progress::{Screen, Style};
 use crate::summary::Summary;
@@ -37,19 +37,55 @@ pub(crate) struct Turn {
 
 /// Runs it to its end, each mirror for this purpose.
 pub(crate) fn mirror(command: MirrorCommand, purpose: Purpose) -> ExitCode {
+    let (speech, dry_run) = (Speech::of(&command.run), command.run.dry_run);
+    invoke(speech, dry_run, || command.turns(purpose))
+}
+
+/// One invocation of `conda-oci push-cache`.
+pub(crate) fn push_cache(command: PushCacheCommand) -> ExitCode {
+    let run = command.run();
+    invoke(Speech::of(&run), run.dry_run, || command.turns())
+}
+
+/// How an invocation speaks.
+#[derive(Debug, Clone, Copy)]
+struct Speech {
+    verbosity: Verbosity,
+    log: Format,
+    json: bool,
+}
+
+impl Speech {
+    fn of(run: &RunArgs) -> Self {
+        Self {
+            verbosity: run.verbosity(),
+            log: run.format(),
+            json: run.json,
+        }
+    }
+}
+
+fn invoke(
+    speech: Speech,
+    dry_run: bool,
+    turns: impl FnOnce() -> anyhow::Result<Vec<Turn>>,
+) -> ExitCode {
     let screen = Screen::default();
-    let (verbosity, log) = (command.run.verbosity(), command.run.format());
+    let Speech {
+        verbosity,
+        log,
+        json,
+    } = speech;
     let colours = std::io::stderr().is_terminal() && !is_colourless();
     telemetry::init(verbosity, log, colours, screen.writer());
-    let dry_run = command.run.dry_run;
     let mut voice = Voice {
         quiet: verbosity == Verbosity::Quiet,
-        json: command.run.json,
+        json,
         log,
         several: false,
         has_spoken: false,
     };
-    let turns = match command.turns(purpose) {
+    let turns = match turns() {
         Ok(turns) => turns,
         Err(error) => {
             voice.error(&format!("{error:#}"));

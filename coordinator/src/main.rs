@@ -6,6 +6,7 @@ mod engine;
 mod error;
 mod guard;
 mod invocation;
+mod local;
 mod look;
 mod options;
 mod parts;
@@ -14,6 +15,7 @@ mod places;
 mod plan;
 mod progress;
 mod publish;
+mod push_cache;
 mod repair;
 mod report;
 mod run;
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Command::Enqueue(command) => return invocation::mirror(*command, Purpose::Enqueue),
         Command::Publish(command) => return invocation::mirror(*command, Purpose::Publish),
         Command::Verify(command) => return verify::verify(*command),
+        Command::PushCache(command) => return invocation::push_cache(*command),
         Command::Status(command) => return look::status(*command),
         Command::Failures(command) => return look::failures(*command),
         Command::Retry(command) => return look::retry(*command),

@@ -22,13 +22,16 @@ use crate::options::{Memory, Options};
 const QUEUE: NonZeroUsize = NonZeroUsize::new(2048).expect("not zero");
 
 /// What this run does, for whoever finds its ledger locked.
-pub(crate) fn command(channel: &Channel, options: &Options) -> String {
+pub(crate) fn command(name: &str, channel: &Channel, options: &Options) -> String {
     let registry = options
         .registry
         .as_ref()
         .map(ToString::to_string)
         .unwrap_or_default();
-    format!("conda-oci mirror of {} to {registry}", channel.display())
+    match name {
+        "push-cache" => format!("conda-oci push-cache of {} to {registry}", channel.name),
+        _ => format!("conda-oci {name} of {} to {registry}", channel.display()),
+    }
 }
 
 /// The Redis that others share, if this run has one.

@@ -41,11 +41,15 @@ enum Passing {
 }
 
 impl Places {
-    /// The places of this run. One that is to leave no trace has them in a temporary folder.
-    pub(crate) fn of(options: &Options, channel: &Channel) -> anyhow::Result<Self> {
+    /// The places of this run; `pushes`: of `push-cache`. One that is to leave no trace has them in a temporary folder.
+    pub(crate) fn of(options: &Options, channel: &Channel, pushes: bool) -> anyhow::Result<Self> {
         let ledger = match (&options.memory, &options.registry) {
             (Memory::Folder(state), Some(registry)) => {
-                let slug = slug(registry, &channel.name)?;
+                let mut slug = slug(registry, &channel.name)?;
+                if pushes {
+                    // Files are pushed while a mirror has its own.
+                    slug.push_str("-push");
+                }
                 Some((ledger_file(state, &slug), slug))
             }
             (Memory::Redis(_), _) | (_, None) => None,

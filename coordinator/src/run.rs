@@ -17,9 +17,11 @@ use tempfile::NamedTempFile;
 use crate::error::RunError;
 use crate::guard::{Guard, Sum};
 use crate::options::Options;
+use crate::patience::patiently;
 use crate::plan::{self, Latest};
 use crate::progress::Progress;
 use crate::publish::published;
+use crate::push_cache::Push;
 use crate::report::Report;
 use crate::sync::LEASE;
 
@@ -50,6 +52,8 @@ pub(crate) struct Run {
     pub admitted: Sum,
     /// Whether what the selection selects changes by itself as time goes on.
     pub selection_slides: bool,
+    /// What is pushed, where this is `push-cache`.
+    pub push: Option<Push>,
 }
 
 impl Run {
@@ -80,14 +84,41 @@ impl Run {
 
     /// Keeps the lease on `subdir`. One that ran out, because this machine slept, is taken again if
     /// nobody else has it.
-    pub(crate) async fn confirm_lease(&self, subdir: &str) -> anyhow::Result<()> {
-        match self.ledger.acquire_lease(subdir, &self.name, LEASE).await? {
+    pub(crate) async fn confirm_lease(
+        &self,
+        ledger: &dyn Ledger,
+        subdir: &str,
+    ) -> anyhow::Result<()> {
+        match ledger.acquire_lease(subdir, &self.name, LEASE).await? {
             LeaseGrant::Granted => Ok(()),
             LeaseGrant::Held { owner, .. } => {
                 let subdir = subdir.to_owned();
                 Err(RunError::LeaseLost { subdir, owner }.into())
             }
         }
+    }
+
+    /// Pushes the first blob the mirror needs anyway, so that a refusal is known before anything is
+    /// downloaded.
+    pub(crate) async fn may_push(
+        &self,
+        layout: &SubdirLayout,
+        destination: &Destination,
+    ) -> anyhow::Result<()> {
+        let repository = layout.index_repository();
+        let refused = match patiently(|| destination.ensure_config(&repository)).await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.disposition() == Disposition::Denied => error,
+            Err(error) => return Err(error.into()),
+        };
+        if self.has_credentials {
+            return Err(anyhow::Error::new(refused).context("the registry refuses this login"));
+        }
+        tracing::debug!(%refused, "the registry wants a login");
+        Err(RunError::LoginNeeded {
+            registry: destination.host().to_owned(),
+        }
+        .into())
     }
 
     /// Takes what an index of ours lists into the ledger. `false`: a sample of it was not there.

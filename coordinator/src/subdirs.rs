@@ -10,6 +10,7 @@ use mirror_oci::DestinationError;
 
 use crate::error::RunError;
 use crate::guard::OverLimit;
+use crate::push_cache::PushCache;
 use crate::run::Run;
 use crate::summary::SubdirSummary;
 use crate::sync::{Purpose, Sync};
@@ -38,6 +39,8 @@ pub(crate) struct Ended {
     pub is_cut_off: bool,
     /// A user ended a plan.
     pub is_cancelled: bool,
+    /// Files whose records were to be taken out, and that nobody added.
+    pub nothing_to_remove: Option<String>,
 }
 
 impl Ended {
@@ -171,9 +174,15 @@ async fn one(run: &Run, name: &str, purpose: Purpose, synced: &Synced) {
     let ended = match synced.is_cancelled(run, name).await {
         // Once is enough to say so.
         Ok(true) if synced.ended().is_cancelled => return,
-        Ok(false) => match Sync::new(run, name, purpose) {
-            Ok(sync) => sync.run(synced.is_any_served(), &mut summary).await,
-            Err(error) => Err(error),
+        Ok(false) => match &run.push {
+            Some(push) => match PushCache::new(run, push, name) {
+                Ok(push) => push.run(synced.is_any_served(), &mut summary).await,
+                Err(error) => Err(error),
+            },
+            None => match Sync::new(run, name, purpose) {
+                Ok(sync) => sync.run(synced.is_any_served(), &mut summary).await,
+                Err(error) => Err(error),
+            },
         },
         Ok(true) => {
             let subdir = name.to_owned();

@@ -191,3 +191,26 @@ They acknowledge the tasks that are queued as these reach them. What was mirrore
 `conda-oci publish` publishes it, and the next `conda-oci mirror` goes on from there.
 
 Exit codes: 0 cancelled, or nothing was under way; 2 could not";
+
+/// What stands below the options of `conda-oci push-cache`.
+pub(super) const PUSH_CACHE: &str = "\
+Examples:
+  The packages of ./cache/conda-forge/linux-64 that the published index does not list:
+    conda-oci push-cache -c conda-forge -s linux-64 --cache-dir ./cache --user myorg
+
+  Builds of one's own into a channel that mirrors nobody, for pixi to install from:
+    conda-oci push-cache -c ours --cache-dir ./output --registry harbor.example/conda
+
+  What it would do:
+    conda-oci push-cache -c ours --cache-dir ./output --user myorg --dry-run
+
+  Take one out of the index again (its file stays in the registry):
+    conda-oci push-cache -c ours --remove tool-1.0-h0_0.conda --user myorg
+
+A record is made of the package's own info/index.json and of its file. One whose name, version, build
+or subdir is not that of the file's name and folder is refused, and so is one under whose name the
+channel has another file, without --force; the others are pushed all the same.
+
+What is added stays: a later `conda-oci mirror` into the same channel publishes it beside what the
+channel lists, even if that comes to list another file of the same name. A mirror that is at work
+meanwhile keeps the index to itself and publishes what was added with its next one.";

@@ -10,6 +10,7 @@ mod look;
 mod merge;
 mod mirror;
 mod pick;
+mod push_cache;
 mod request;
 mod run;
 mod said;
@@ -24,6 +25,8 @@ use clap::{Parser, Subcommand};
 pub(crate) use generate::{CompletionsArgs, ManArgs};
 pub(crate) use look::{PlainCommand, RetryCommand, StatusCommand};
 pub(crate) use mirror::MirrorCommand;
+pub(crate) use push_cache::PushCacheCommand;
+pub(crate) use run::RunArgs;
 use shown::shown;
 pub(crate) use state::State;
 pub(crate) use verify::{Depth, VerifyCommand};
@@ -67,6 +70,9 @@ pub(crate) enum Command {
     /// Look whether a mirror holds what its index lists, and mend it.
     #[command(override_usage = verify::USAGE, after_help = verify::HELP, mut_arg("report", verify::report))]
     Verify(Box<VerifyCommand>),
+    /// Push packages of a local folder and add them to the published index.
+    #[command(after_help = help::PUSH_CACHE)]
+    PushCache(Box<PushCacheCommand>),
     /// Show how far a mirror is, who works on it, and what waits.
     #[command(after_help = help::STATUS)]
     Status(Box<StatusCommand>),

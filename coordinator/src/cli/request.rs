@@ -29,10 +29,25 @@ const WORKERS: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
 const PUBLISH_EVERY: units::Span = units::Span(Duration::from_secs(6 * 3600));
 
 /// What holds for every mirror of the invocation.
-struct How<'a> {
+pub(super) struct How<'a> {
     purpose: Purpose,
     run: &'a RunArgs,
     credentials: Option<Credentials>,
+}
+
+impl<'a> How<'a> {
+    /// With the login that the environment gives.
+    ///
+    /// # Errors
+    /// When that cannot be used.
+    pub(super) fn of(purpose: Purpose, run: &'a RunArgs) -> anyhow::Result<Self> {
+        let credentials = Credentials::from_environment()?;
+        Ok(Self {
+            purpose,
+            run,
+            credentials,
+        })
+    }
 }
 
 /// A mirror with where its channel was written.
@@ -53,11 +68,7 @@ impl MirrorCommand {
     /// When something cannot be used as written, before anything is touched; the text says what to write instead.
     pub(crate) fn turns(self, purpose: Purpose) -> anyhow::Result<Vec<Turn>> {
         let Self { mirror, run } = self;
-        let how = How {
-            purpose,
-            run: &run,
-            credentials: Credentials::from_environment()?,
-        };
+        let how = How::of(purpose, &run)?;
         let Some(file) = &run.config else {
             let channel = mirror.channel.clone();
             let given = Given {
@@ -152,7 +163,7 @@ fn turn(given: Given, how: &How<'_>) -> anyhow::Result<Turn> {
     })
 }
 
-fn no_destination(said: Said) -> &'static str {
+pub(super) fn no_destination(said: Said) -> &'static str {
     match said {
         Said::OnCommandLine => {
             "no destination: add --registry host[:port]/namespace or --registry oci:FOLDER, --user NAME for \
@@ -165,7 +176,11 @@ fn no_destination(said: Said) -> &'static str {
     }
 }
 
-fn request(
+/// The run, its options filled in.
+///
+/// # Errors
+/// When options do not go together.
+pub(super) fn request(
     mirror: MirrorArgs,
     channel: Channel,
     checked: Checked,
@@ -228,6 +243,7 @@ fn request(
             limits,
             repair: None,
         },
+        push: None,
     })
 }
 

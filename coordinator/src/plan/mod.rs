@@ -25,7 +25,7 @@ pub(crate) use refs::{BuildRef, Fate, FileRef, Listing, Place, group};
 pub(crate) use rows::Rows;
 pub(crate) use source::source;
 pub(crate) use tasks::{Planned, Template, read_record};
-pub(crate) use trust::{GENERATED_BY, GENERATOR, Latest, RECORDS, Trust};
+pub(crate) use trust::{GENERATED_BY, GENERATOR, Latest, MERGED, RECORDS, Trust};
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -1,6 +1,7 @@
 //! Which records of the channel's index are held now, asked of the ledger in batches.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use mirror_channel::repodata::{Keep, Limits, Record};
@@ -42,12 +43,12 @@ impl Held {
     }
 }
 
-/// Goes through the index once.
-pub(super) async fn held(publisher: &Publisher<'_>) -> anyhow::Result<Held> {
+/// Goes through the index at `index` once.
+pub(super) async fn held(publisher: &Publisher<'_>, index: &Path) -> anyhow::Result<Held> {
     let mut held = Held::default();
     let selection = Arc::clone(&publisher.run.selection);
     let excludes = move |record: &Record, json: &[u8]| selection.excludes(record, json);
-    let mut rows = Rows::of(publisher.upstream, Limits::default(), excludes)?;
+    let mut rows = Rows::of(index, Limits::default(), excludes)?;
     while let Some(batch) = rows.next().await {
         let usable = batch?
             .into_iter()
@@ -57,11 +58,7 @@ pub(super) async fn held(publisher: &Publisher<'_>) -> anyhow::Result<Held> {
             .iter()
             .map(|(_, (record, _))| record.file.as_str().to_owned())
             .collect();
-        let recorded = publisher
-            .run
-            .ledger
-            .get_many(publisher.subdir, &names)
-            .await?;
+        let recorded = publisher.memory.get_many(publisher.subdir, &names).await?;
         for ((ordinal, (record, excluded)), recorded) in records.iter().zip(recorded) {
             let Some(sha256) =
                 recorded.and_then(|recorded| done(&recorded, record, publisher.state.floor))

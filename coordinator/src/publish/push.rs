@@ -11,7 +11,7 @@ use mirror_runtime::fail_point;
 
 use super::Publisher;
 use crate::patience::patiently;
-use crate::plan::{GENERATED_BY, GENERATOR, RECORDS};
+use crate::plan::{GENERATED_BY, GENERATOR, MERGED, RECORDS};
 
 /// A blob of a publication.
 #[derive(Debug, Clone, Copy)]
@@ -45,23 +45,24 @@ const LAYERS: [(&str, &str); 3] = [
     (layout::SHARD_INDEX, index::SHARD_INDEX),
 ];
 
-/// The manifest of `latest`.
-pub(super) fn index_manifest(files: &IndexFiles) -> Manifest {
-    manifest_of(&artifacts(files).map(Layer::from), files.records)
+/// The manifest of `latest`, into which this `:local` was merged.
+pub(super) fn index_manifest(files: &IndexFiles, local: Option<Digest>) -> Manifest {
+    manifest_of(&artifacts(files).map(Layer::from), files.records, local)
 }
 
 /// The same from what it says.
-pub(super) fn manifest_of(layers: &[Layer; 3], records: u64) -> Manifest {
+pub(super) fn manifest_of(layers: &[Layer; 3], records: u64, local: Option<Digest>) -> Manifest {
     let layers = LAYERS
         .iter()
         .zip(layers)
         .map(|((media_type, title), layer)| {
             Descriptor::titled(media_type, layer.digest, layer.size, *title)
         });
-    let annotations = BTreeMap::from([
+    let mut annotations = BTreeMap::from([
         (GENERATOR.to_owned(), GENERATED_BY.to_owned()),
         (RECORDS.to_owned(), records.to_string()),
     ]);
+    annotations.extend(local.map(|local| (MERGED.to_owned(), local.to_string())));
     Manifest::new(layers.collect(), annotations)
 }
 

@@ -6,14 +6,19 @@
 
 use mirror_channel::index::PlainIndex;
 use mirror_ledger::SubdirState;
-use mirror_oci::layout;
+use mirror_oci::{Digest, layout};
 
 use super::push::{self, Layer};
 use crate::plan::Latest;
 
 /// Whether publishing this plain index would put the manifest that `latest` is, but for how compressed index and shards
 /// are spelled.
-pub(super) fn is_published(latest: &Latest, state: &SubdirState, plain: &PlainIndex) -> bool {
+pub(super) fn is_published(
+    latest: &Latest,
+    state: &SubdirState,
+    plain: &PlainIndex,
+    local: Option<Digest>,
+) -> bool {
     let digest = latest.digest.to_string();
     // What is taken over has no count of what was excluded.
     let confirmed = state.confirmed.as_ref() == Some(&digest) && state.excluded.is_some();
@@ -26,8 +31,8 @@ pub(super) fn is_published(latest: &Latest, state: &SubdirState, plain: &PlainIn
         return false;
     };
     let layers = [Layer::from(&plain.json), zst, shards];
-    let expected = push::manifest_of(&layers, plain.rewritten.records);
-    mirror_oci::Digest::of(&expected.to_bytes()) == latest.digest
+    let expected = push::manifest_of(&layers, plain.rewritten.records, local);
+    Digest::of(&expected.to_bytes()) == latest.digest
 }
 
 #[cfg(test)]
@@ -36,8 +41,8 @@ mod tests {
 
     use mirror_channel::index::Artifact;
     use mirror_channel::repodata::Rewritten;
+    use mirror_oci::StoredManifest;
     use mirror_oci::manifest::Manifest;
-    use mirror_oci::{Digest, StoredManifest};
 
     use crate::plan::GENERATOR;
 
@@ -60,7 +65,7 @@ mod tests {
             size: content.len() as u64,
         };
         let layers = [Layer::from(&plain.json), other(b"zst"), other(b"shards")];
-        push::manifest_of(&layers, plain.rewritten.records)
+        push::manifest_of(&layers, plain.rewritten.records, None)
     }
 
     fn latest(manifest: &Manifest) -> Latest {
@@ -82,7 +87,7 @@ mod tests {
     /// As one that this ledger confirmed.
     fn is_same(manifest: &Manifest, plain: &PlainIndex) -> bool {
         let latest = latest(manifest);
-        is_published(&latest, &confirmed(&latest), plain)
+        is_published(&latest, &confirmed(&latest), plain, None)
     }
 
     #[test]
@@ -104,6 +109,14 @@ mod tests {
         let mut richer = manifest(&ours);
         richer.annotations.insert("more".to_owned(), String::new());
         assert!(!is_same(&richer, &ours));
+    }
+
+    #[test]
+    fn a_publication_with_other_records_of_our_own_merged_is_not_the_same() {
+        let ours = plain(b"{}", 7);
+        let latest = latest(&manifest(&ours));
+        let local = Some(Digest::of(b"local"));
+        assert!(!is_published(&latest, &confirmed(&latest), &ours, local));
     }
 
     #[test]
@@ -137,7 +150,7 @@ mod tests {
             ..state
         };
         for state in [SubdirState::default(), taken_over, meant] {
-            assert!(!is_published(&latest, &state, &ours), "{state:?}");
+            assert!(!is_published(&latest, &state, &ours, None), "{state:?}");
         }
     }
 }

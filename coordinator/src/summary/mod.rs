@@ -47,6 +47,9 @@ pub(crate) struct SubdirSummary {
     pub not_held: u64,
     /// Files that the registry holds and upstream still names, which the index does not list.
     pub outside_index: u64,
+    /// What a dry run says of each package.
+    #[serde(skip)]
+    pub lines: Vec<String>,
     /// Builds that were queued for workers elsewhere and not waited for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queued: Option<u64>,
@@ -143,7 +146,11 @@ impl Summary {
         self.largest_names = largest_names(&ended.subdirs);
         self.subdirs = ended.subdirs;
         self.login_needed = ended.login;
-        self.error = stopped.or(ended.over_limit.map(|over| over.to_string()));
+        let not_there = ended.nothing_to_remove.map(|files| {
+            format!("no record to take out: push-cache added none of {files} here; the channel's own leave the index with `conda-oci mirror --exclude`")
+        });
+        let over = ended.over_limit.map(|over| over.to_string());
+        self.error = stopped.or(over).or(not_there);
     }
 
     /// Whether the run ended before there was anything to tell but why.

@@ -5,6 +5,7 @@ mod collect;
 mod follow;
 mod index;
 mod lease;
+mod local;
 mod prepare;
 mod tags;
 mod transfer;
@@ -21,10 +22,12 @@ use mirror_runtime::{Disposed, Disposition, clock};
 
 use crate::error::RunError;
 use crate::guard::Amount;
-use crate::publish::Publisher;
+use crate::publish::{Base, Publisher};
 use crate::run::Run;
 use crate::summary::{Publication, SubdirSummary};
+pub(crate) use follow::{Follow, Followed};
 use index::{Upstream, fetch};
+pub(crate) use lease::{keep_lease, take_lease};
 use prepare::{Prepared, Ready};
 
 /// How long the lease on a subdir lives without being renewed.
@@ -153,14 +156,14 @@ impl<'a> Sync<'a> {
             self.plan_and_publish(state, answer, summary).await?;
             return Ok(true);
         }
-        if !self.take_lease().await? {
+        if !take_lease(self.run, &*self.run.ledger, self.subdir).await? {
             return Ok(false);
         }
         // Whoever held the lease until now may have published.
         let state = self.state().await?;
         let outcome = tokio::select! {
             outcome = self.plan_and_publish(state, answer, summary) => outcome,
-            lost = self.keep_lease() => Err(lost),
+            lost = keep_lease(self.run, &*self.run.ledger, self.subdir) => Err(lost),
         };
         let owner = &self.run.name;
         self.run.ledger.release_lease(self.subdir, owner).await?;
@@ -217,6 +220,8 @@ impl<'a> Sync<'a> {
             trust,
             state,
             plan,
+            local,
+            outdone,
         } = prepared;
         *summary = SubdirSummary::planned_as(self.subdir, &plan.totals, &plan.names);
         let plans_only = self.run.options.dry_run || self.purpose == Purpose::Measure;
@@ -231,7 +236,7 @@ impl<'a> Sync<'a> {
         if self.purpose == Purpose::Measure {
             return Ok(());
         }
-        self.report_idle(&plan).await?;
+        self.report_idle(&plan, outdone).await?;
         let Some(destination) = self
             .run
             .destination
@@ -243,16 +248,19 @@ impl<'a> Sync<'a> {
         self.run.progress.plan(plan.totals.files, plan.totals.bytes);
 
         if !plan.work.is_empty() || latest.is_none() {
-            self.may_push(destination).await?;
+            self.run.may_push(&self.layout, destination).await?;
         }
         let resting = plan.totals.resting_due_ms;
         let mut publisher = Publisher {
             run: self.run,
+            memory: &*self.run.ledger,
             ledger,
             subdir: self.subdir,
             layout: &self.layout,
             destination,
-            upstream: upstream.path(),
+            base: Base::Channel(upstream.path()),
+            local,
+            keeps_state: true,
             number: plan.number,
             state,
             latest,

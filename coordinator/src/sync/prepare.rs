@@ -1,6 +1,6 @@
 //! Everything before the first task: the channel's index, what may be believed of the registry, the plan.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use mirror_channel::repodata::{Limits, RepodataError};
@@ -10,6 +10,7 @@ use mirror_runtime::{Disposed, Disposition};
 
 use super::index::{self, Upstream, fetch};
 use super::{Purpose, Sync};
+use crate::local::{self, Found};
 use crate::plan::{self, Inputs, Latest, Plan, Trust};
 use crate::report::Report;
 use crate::summary::SubdirSummary;
@@ -24,6 +25,10 @@ pub(super) struct Prepared {
     /// The ledger's memory of the subdir.
     pub state: SubdirState,
     pub plan: Arc<Plan>,
+    /// What `push-cache` added.
+    pub local: Option<Found>,
+    /// The files that the channel lists with other content than what was added.
+    pub outdone: BTreeSet<String>,
 }
 
 /// How preparing ended.
@@ -43,6 +48,12 @@ impl Sync<'_> {
         answer: Upstream,
     ) -> anyhow::Result<Ready> {
         let latest = self.latest().await?;
+        let local = match &self.run.destination {
+            Some(destination) => local::find(destination, &self.layout).await?,
+            None => None,
+        };
+        // Whatever push-cache added or took out since is to be published.
+        let merged = latest.as_ref().and_then(Latest::merged) == local.as_ref().map(|l| l.digest);
         let trust = Trust::of(state.as_ref(), latest.as_ref());
         tracing::debug!(subdir = self.subdir, ?trust, "what may be believed");
         let same = |validator: &str| {
@@ -50,9 +61,10 @@ impl Sync<'_> {
                 .as_ref()
                 .is_some_and(|state| self.condition(state) == Some(validator))
                 && trust == Trust::Ledger
+                && merged
         };
         let upstream = match answer {
-            Upstream::Unchanged if trust == Trust::Ledger => {
+            Upstream::Unchanged if trust == Trust::Ledger && merged => {
                 return Ok(Ready::Unchanged(Box::new(self.unchanged(state.as_ref()))));
             }
             Upstream::Unchanged => fetch(self.run, self.subdir, IndexFile::Current, None).await?,
@@ -70,7 +82,7 @@ impl Sync<'_> {
             (trust, &self.run.destination, only_plans)
         {
             // To someone who is not logged in a private registry looks empty.
-            self.may_push(destination).await?;
+            self.run.may_push(&self.layout, destination).await?;
         }
         let mut state = state.unwrap_or_default();
         let number = self.begin(&mut state, trust, latest.as_ref()).await?;
@@ -103,6 +115,14 @@ impl Sync<'_> {
         {
             damage.forget(self.subdir, &*self.run.ledger).await?;
         }
+        let with_local = match local {
+            Some(_) => self.with_local(upstream.path(), number).await?,
+            None => None,
+        };
+        let (local, merged, outdone) = match with_local {
+            Some((local, merged, outdone)) => (Some(local), Some(merged), outdone),
+            None => Default::default(),
+        };
         let inputs = Inputs {
             subdir: self.subdir,
             number,
@@ -110,7 +130,9 @@ impl Sync<'_> {
             // Below a floor the ledger calls files done that the destination has lost since: only a task
             // that probes is not settled by such an outcome.
             probe: trust != Trust::FirstFill || state.floor > 0,
-            current: upstream.path(),
+            current: merged
+                .as_ref()
+                .map_or(upstream.path(), |merged| merged.path()),
             archive: archive.as_ref().map(index::Index::path),
             selection: &self.run.selection,
             layout: &self.layout,
@@ -145,6 +167,8 @@ impl Sync<'_> {
             latest,
             trust,
             state,
+            local,
+            outdone,
         })))
     }
 

@@ -1,5 +1,6 @@
 //! Brings a plan to its end: preflight, tasks, publications.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,6 @@ use super::follow::{Follow, Followed, tasks};
 use super::tags::Tags;
 use super::{Purpose, Sync};
 use crate::error::RunError;
-use crate::patience::patiently;
 use crate::plan::{self, Fate, Listing, Plan, Template, Trust};
 use crate::publish::{Published, Publisher};
 use crate::report::{Entry, OutsideIndex, Report, Verdict};
@@ -24,10 +24,18 @@ use crate::summary::{Publication, SubdirSummary};
 /// Tasks on their way to the queue at once, where nobody waits for their outcomes.
 const UNCONFIRMED: usize = 512;
 
+/// Said of a file that push-cache added and the channel lists with other content.
+const OUTDONE: &str =
+    "the channel lists another file under this name; the one that push-cache added stays";
+
 impl Sync<'_> {
     /// Reports what there is nothing to do for. Reads each record again, on a thread of its own: the
     /// lease must be renewed meanwhile.
-    pub(super) async fn report_idle(&self, plan: &Arc<Plan>) -> anyhow::Result<()> {
+    pub(super) async fn report_idle(
+        &self,
+        plan: &Arc<Plan>,
+        outdone: BTreeSet<String>,
+    ) -> anyhow::Result<()> {
         if !self.run.report.is_wanted() {
             return Ok(());
         }
@@ -49,6 +57,9 @@ impl Sync<'_> {
                     entry.bytes = record.size;
                     if listing == Listing::Archive {
                         entry.outside_index = Some(OutsideIndex::Yanked);
+                    }
+                    if outdone.contains(file) {
+                        entry.cause = Some(OUTDONE);
                     }
                     report.add(&entry);
                 }
@@ -192,25 +203,6 @@ impl Sync<'_> {
         };
         // What was queued until then stays queued.
         self.run.unless_stopped(queued).await.unwrap_or(Ok(()))
-    }
-
-    /// Pushes the first blob the mirror needs anyway, so that a refusal is known before anything is
-    /// downloaded.
-    pub(super) async fn may_push(&self, destination: &Destination) -> anyhow::Result<()> {
-        let repository = self.layout.index_repository();
-        let refused = match patiently(|| destination.ensure_config(&repository)).await {
-            Ok(()) => return Ok(()),
-            Err(error) if error.disposition() == Disposition::Denied => error,
-            Err(error) => return Err(error.into()),
-        };
-        if self.run.has_credentials {
-            return Err(anyhow::Error::new(refused).context("the registry refuses this login"));
-        }
-        tracing::debug!(%refused, "the registry wants a login");
-        Err(RunError::LoginNeeded {
-            registry: destination.host().to_owned(),
-        }
-        .into())
     }
 
     /// Publishes what is held now.

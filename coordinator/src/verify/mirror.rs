@@ -185,6 +185,7 @@ impl Run<'_> {
             undistributable: request.undistributable.clone(),
             credentials: request.credentials.clone(),
             guard: request.guard,
+            push: None,
         };
         // Two displays would tear each other.
         progress.hide();
