@@ -39,7 +39,7 @@ pub(crate) async fn work(
                 claims: Arc::clone(&run.ledger) as _,
             },
         )),
-        fetcher: Arc::clone(&run.fetcher),
+        sources: Arc::clone(&run.sources),
         spool,
         limits: run.options.limits,
         activity,

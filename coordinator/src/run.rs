@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use mirror_channel::channel::Channel;
 use mirror_channel::selection::Selection;
-use mirror_channel::source::Fetcher;
 use mirror_ledger::{LeaseGrant, Ledger};
 use mirror_oci::layout::SubdirLayout;
 use mirror_oci::registry::Address;
 use mirror_oci::{Destination, DestinationError};
 use mirror_queue::TaskQueue;
 use mirror_runtime::{Disposed as _, Disposition, Shutdown};
+use mirror_worker::source::Sources;
 use tempfile::NamedTempFile;
 
 use crate::error::RunError;
@@ -35,7 +35,7 @@ pub(crate) struct Run {
     pub destination: Option<Arc<Destination>>,
     pub ledger: Arc<dyn Ledger>,
     pub queue: Arc<dyn TaskQueue>,
-    pub fetcher: Arc<Fetcher>,
+    pub sources: Arc<Sources>,
     pub progress: Progress,
     pub report: Arc<Report>,
     /// Folder for indexes in transit.

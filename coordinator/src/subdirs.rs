@@ -30,8 +30,8 @@ pub(crate) struct Synced {
 pub(crate) struct Ended {
     /// By name, `noarch` last.
     pub subdirs: Vec<SubdirSummary>,
-    /// The registry that wants a login.
-    pub login: Option<String>,
+    /// The registry that wants a login, and whether it is the one that is read from.
+    pub login: Option<(String, bool)>,
     /// The plan is larger than it may be.
     pub over_limit: Option<OverLimit>,
     /// The registry or the channel cannot be reached: what is left would wait for it in vain.
@@ -188,8 +188,8 @@ async fn one(run: &Run, name: &str, purpose: Purpose, synced: &Synced) {
 
 fn fail(mut summary: SubdirSummary, error: anyhow::Error, purpose: Purpose, synced: &Synced) {
     let mut ended = synced.ended();
-    if let Some(RunError::LoginNeeded { registry }) = error.downcast_ref() {
-        ended.login = Some(registry.clone());
+    if let Some(RunError::LoginNeeded { registry, reads }) = error.downcast_ref() {
+        ended.login = Some((registry.clone(), *reads));
         ended.subdirs.push(summary);
         return;
     }

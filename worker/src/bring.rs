@@ -37,13 +37,17 @@ impl Transfer<'_> {
         // The room of the file before is given back before room for this one is asked for.
         at_hand.last = None;
         let progress = self.context.activity.begin(file.as_str(), wanted.size);
+        let with_info = self.names_info_of(file, existing, before);
+        if let Some(mounted) = self.mount(wanted, with_info).await? {
+            return Ok(mounted);
+        }
         let url = self.url(file);
         let presence = match self.knowledge.interrupted || existing.is_some() {
             true => Presence::Unknown,
             false => Presence::Absent,
         };
         let download = Download {
-            fetcher: &self.context.fetcher,
+            sources: &self.context.sources,
             spool: &self.context.spool,
             url: &url,
             wanted,
@@ -85,7 +89,7 @@ impl Transfer<'_> {
             blob(&info.index),
             info.created.clone(),
         );
-        let infos = match self.names_info_of(file, existing, before) {
+        let infos = match with_info {
             true => vec![&info.archive, &info.index],
             false => Vec::new(),
         };
@@ -190,7 +194,7 @@ impl Transfer<'_> {
     fn url(&self, file: &FileName) -> Url {
         let mut url = self.task.source.clone();
         url.path_segments_mut()
-            .expect("a task's source is a folder of http, https or file")
+            .expect("a task's source is a folder with a host or an absolute path")
             .pop_if_empty()
             .push(file.as_str());
         url

@@ -15,6 +15,9 @@ pub enum TransferError {
     /// The channel did not give it.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// The mirror that is read from did not give it.
+    #[error("at the source: {0}")]
+    Mirror(DestinationError),
     /// The channel gave something else than its record says.
     #[error(
         "{url}: {problem}; the channel's index and its files disagree, or a cache on the way is stale: if it stays so, only the channel's owner can mend it"
@@ -130,6 +133,7 @@ impl Disposed for TransferError {
     fn disposition(&self) -> Disposition {
         match self {
             Self::Source(error) => error.disposition(),
+            Self::Mirror(error) => error.disposition(),
             Self::Mismatch { .. } | Self::TooSlow { .. } => Disposition::Retry,
             Self::Missing { .. }
             | Self::Unverifiable { .. }
@@ -172,7 +176,9 @@ impl TransferError {
     pub fn unreached_host(&self) -> Option<String> {
         match self {
             Self::Source(SourceError::Unreachable { url, .. }) => Some(host_in(url)),
-            Self::Destination(error) => error.unreached_host().map(str::to_owned),
+            Self::Destination(error) | Self::Mirror(error) => {
+                error.unreached_host().map(str::to_owned)
+            }
             _ => None,
         }
     }

@@ -48,6 +48,7 @@ pub(super) fn check(mirror: &MirrorArgs, said: Said) -> anyhow::Result<Checked> 
             .map_err(|error| in_words_of(error, said))?,
         max_size: mirror.max_size.map(|size| size.0),
         latest: mirror.latest.map(|count| count.0),
+        newest_build: false,
         formats: formats(&mirror.formats, said)?,
         packages: mirror.packages.clone(),
         excluded: mirror.excluded.clone(),

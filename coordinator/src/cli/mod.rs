@@ -14,6 +14,7 @@ mod request;
 mod run;
 mod said;
 mod shown;
+mod source;
 mod state;
 mod which;
 

@@ -16,7 +16,7 @@ use super::config::{self, Entry};
 use super::mirror::{MirrorArgs, MirrorCommand};
 use super::run::RunArgs;
 use super::said::Said;
-use super::{elsewhere, pick, shown};
+use super::{elsewhere, pick, shown, source};
 use crate::engine::Request;
 use crate::guard::Guard;
 use crate::invocation::Turn;
@@ -33,6 +33,8 @@ struct How<'a> {
     purpose: Purpose,
     run: &'a RunArgs,
     credentials: Option<Credentials>,
+    /// At the registry that is read from.
+    source_credentials: Option<Credentials>,
 }
 
 /// A mirror with where its channel was written.
@@ -57,6 +59,7 @@ impl MirrorCommand {
             purpose,
             run: &run,
             credentials: Credentials::from_environment()?,
+            source_credentials: Credentials::of_source_from_environment()?,
         };
         let Some(file) = &run.config else {
             let channel = mirror.channel.clone();
@@ -117,18 +120,23 @@ fn turn(given: Given, how: &How<'_>) -> anyhow::Result<Turn> {
     );
     let name = mirror.name.clone();
     let resolved = mirror.channel.as_deref().unwrap_or(&written);
-    let channel = match Channel::parse(resolved, &checked.base, mirror.rename.as_deref()) {
+    let not_there = |error: anyhow::Error| Turn {
+        title: shown(name.as_deref().unwrap_or(&written)),
+        name: name.clone(),
+        channel: shown(&written),
+        request: Err(error),
+    };
+    let (resolved, own_name) = match source::resolved(resolved) {
+        Ok(resolved) => resolved,
+        Err(error) => return Ok(not_there(error)),
+    };
+    let rename = mirror.rename.as_deref().or(own_name.as_deref());
+    let channel = match Channel::parse(&resolved, &checked.base, rename) {
         Ok(channel) => channel,
-        Err(error @ ChannelError::Folder { .. }) => {
-            return Ok(Turn {
-                title: shown(name.as_deref().unwrap_or(&written)),
-                name,
-                channel: shown(&written),
-                request: Err(error.into()),
-            });
-        }
+        Err(error @ ChannelError::Folder { .. }) => return Ok(not_there(error.into())),
         Err(error) => return Err(channel_refusal(error, said)),
     };
+    source::refuse_itself(&channel, checked.registry.as_ref())?;
     check_name(
         &channel.name,
         checked.registry.as_ref(),
@@ -201,6 +209,7 @@ fn request(
         filters: checked.filters,
         undistributable: mirror.undistributable,
         credentials: how.credentials.clone(),
+        source_credentials: how.source_credentials.clone(),
         report: mirror.report,
         guard: Guard {
             files: mirror.max_files.map(|files| files.0),

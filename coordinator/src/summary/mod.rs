@@ -120,9 +120,12 @@ pub(crate) struct Summary {
     pub subdirs: Vec<SubdirSummary>,
     /// The package names that the largest part of the plan belongs to, the largest first.
     pub largest_names: Vec<NameTotal>,
-    /// The registry that wants a login for pushing where none was given.
+    /// The registry that wants a login where none was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login_needed: Option<String>,
+    /// Whether that is the one that is read from.
+    #[serde(skip)]
+    pub login_reads: bool,
     /// Writes a minute that hold at the registry, where a rate is set or known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<u32>,
@@ -142,7 +145,8 @@ impl Summary {
         self.planned_seconds = self.rate.map(|rate| self.totals.seconds_at(rate));
         self.largest_names = largest_names(&ended.subdirs);
         self.subdirs = ended.subdirs;
-        self.login_needed = ended.login;
+        self.login_reads = ended.login.as_ref().is_some_and(|(_, reads)| *reads);
+        self.login_needed = ended.login.map(|(registry, _)| registry);
         self.error = stopped.or(ended.over_limit.map(|over| over.to_string()));
     }
 

@@ -16,11 +16,13 @@ use anyhow::Context as _;
 use mirror_channel::source::{IndexFile, SourceError};
 use mirror_channel::subdir::NOARCH;
 use mirror_ledger::SubdirState;
+use mirror_oci::DestinationError;
 use mirror_oci::layout::SubdirLayout;
 use mirror_runtime::{Disposed, Disposition, clock};
 
 use crate::error::RunError;
 use crate::guard::Amount;
+use crate::parts;
 use crate::publish::Publisher;
 use crate::run::Run;
 use crate::summary::{Publication, SubdirSummary};
@@ -129,7 +131,8 @@ impl<'a> Sync<'a> {
                 tracing::debug!(subdir = self.subdir, "denied, taken for absent: {error:#}");
                 Upstream::Missing
             }
-            fetched => fetched?,
+            Err(error) => return Err(self.login_needed(error)),
+            Ok(answer) => answer,
         };
         if matches!(answer, Upstream::Missing) {
             let channel = self.run.channel.display();
@@ -165,6 +168,20 @@ impl<'a> Sync<'a> {
         let owner = &self.run.name;
         self.run.ledger.release_lease(self.subdir, owner).await?;
         outcome.map(|()| true)
+    }
+
+    /// The same error, or that the registry which is read from wants a login if that is what it is about.
+    fn login_needed(&self, error: anyhow::Error) -> anyhow::Error {
+        let wants = error
+            .downcast_ref()
+            .is_some_and(DestinationError::wants_login);
+        match parts::registry_of(&self.run.channel).filter(|_| wants) {
+            Some(registry) => {
+                let reads = true;
+                RunError::LoginNeeded { registry, reads }.into()
+            }
+            None => error,
+        }
     }
 
     /// What the ledger remembers of the subdir.
@@ -298,6 +315,8 @@ impl<'a> Sync<'a> {
 }
 
 fn is_denied(error: &anyhow::Error) -> bool {
-    let source = error.downcast_ref::<SourceError>();
-    source.is_some_and(|error| error.disposition() == Disposition::Denied)
+    let channel = error.downcast_ref::<SourceError>();
+    let mirror = error.downcast_ref::<DestinationError>();
+    let disposition = channel.map(Disposed::disposition);
+    disposition.or(mirror.map(Disposed::disposition)) == Some(Disposition::Denied)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use futures::stream::FuturesUnordered;
+use mirror_channel::channel::Location;
 use mirror_channel::repodata::Record;
 use mirror_ledger::{Counts, FileOutcome, Recorded};
 use mirror_oci::{Destination, DestinationError};
@@ -72,7 +73,12 @@ impl Sync<'_> {
             return Ok(Some(None));
         }
         let subdir = self.run.channel.file_url(self.subdir, "x")?.join(".")?;
-        let source = plan::source(&subdir.join("../")?, subdir, plan.base_url.as_deref())?;
+        // What a mirror holds is beside its index, whatever that was copied from.
+        let base_url = match self.run.channel.location {
+            Location::Oci(_) => None,
+            Location::Http(_) | Location::Folder(_) => plan.base_url.as_deref(),
+        };
+        let source = plan::source(&subdir.join("../")?, subdir, base_url)?;
         let template = Template {
             registry: self
                 .run
@@ -209,6 +215,7 @@ impl Sync<'_> {
         tracing::debug!(%refused, "the registry wants a login");
         Err(RunError::LoginNeeded {
             registry: destination.host().to_owned(),
+            reads: false,
         }
         .into())
     }

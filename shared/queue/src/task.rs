@@ -43,7 +43,8 @@ pub struct Task {
     /// Whether a file whose record has no hash may be taken as it comes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_unverified: bool,
-    /// The folder that serves the files: http, https or file, ending with `/`.
+    /// The folder that serves the files: http, https or file, or where a mirror holds the subdir (oci, oci+http,
+    /// oci+file); ends with `/`.
     pub source: Url,
     /// Every file of the build, because all formats live under one tag.
     pub files: Vec<TaskFile>,
@@ -189,9 +190,14 @@ impl Task {
 
     fn check_source(&self) -> Result<(), TaskError> {
         let remote = match self.source.scheme() {
-            "http" | "https" => true,
-            "file" => false,
-            _ => return refused("source", "only http, https and file are known"),
+            "http" | "https" | "oci" | "oci+http" => true,
+            "file" | "oci+file" => false,
+            _ => {
+                return refused(
+                    "source",
+                    "only http, https, file and their oci forms are known",
+                );
+            }
         };
         if !self.source.path().ends_with('/') {
             return refused("source", "must be a folder and end with `/`");

@@ -88,10 +88,12 @@ impl<'a> Observer<'a> {
             Address::Folder(_) => None,
         };
         let channel = match &self.which.channel.location {
-            Location::Http(url) => url.host_str().map(|host| match url.port() {
-                Some(port) => format!("{host}:{port}"),
-                None => host.to_owned(),
-            }),
+            Location::Http(url) | Location::Oci(url) => {
+                url.host_str().map(|host| match url.port() {
+                    Some(port) => format!("{host}:{port}"),
+                    None => host.to_owned(),
+                })
+            }
             Location::Folder(_) => None,
         };
         let channel = channel.filter(|host| registry.as_ref() != Some(host));

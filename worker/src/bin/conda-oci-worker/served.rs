@@ -37,7 +37,7 @@ impl Mirrors for Served {
 
     fn target(&self, task: &Task) -> Result<Arc<Target>, NotServed> {
         let refused = |why: String| NotServed { why };
-        if task.source.scheme() == "file" && !self.shared_path {
+        if matches!(task.source.scheme(), "file" | "oci+file") && !self.shared_path {
             let why = "its channel is a folder; give workers and coordinator --shared-path if all of them see it";
             return Err(refused(why.to_owned()));
         }
