@@ -10,7 +10,7 @@ use mirror_runtime::telemetry::{self, Verbosity};
 use mirror_runtime::{Shutdown, descriptors};
 use tracing::Instrument as _;
 
-use crate::cli::MirrorCommand;
+use crate::cli::{MirrorCommand, OutputArgs, PullCommand};
 use crate::engine::{self, Request};
 use crate::progress::{Screen, Style};
 use crate::summary::Summary;
@@ -37,19 +37,40 @@ pub(crate) struct Turn {
 
 /// Runs it to its end, each mirror for this purpose.
 pub(crate) fn mirror(command: MirrorCommand, purpose: Purpose) -> ExitCode {
+    let (screen, voice) = begin(&command.run.output);
+    let dry_run = command.run.dry_run;
+    run(command.turns(purpose), dry_run, &screen, voice)
+}
+
+/// Pulls from a mirror into a channel folder.
+pub(crate) fn pull(command: PullCommand) -> ExitCode {
+    let (screen, voice) = begin(&command.output);
+    run(command.turn().map(|turn| vec![turn]), false, &screen, voice)
+}
+
+/// The log, the screen and how it ends, before anything is said.
+fn begin(output: &OutputArgs) -> (Screen, Voice) {
     let screen = Screen::default();
-    let (verbosity, log) = (command.run.verbosity(), command.run.format());
+    let (verbosity, log) = (output.verbosity(), output.format());
     let colours = std::io::stderr().is_terminal() && !is_colourless();
     telemetry::init(verbosity, log, colours, screen.writer());
-    let dry_run = command.run.dry_run;
-    let mut voice = Voice {
+    let voice = Voice {
         quiet: verbosity == Verbosity::Quiet,
-        json: command.run.json,
+        json: output.json,
         log,
         several: false,
         has_spoken: false,
     };
-    let turns = match command.turns(purpose) {
+    (screen, voice)
+}
+
+fn run(
+    turns: anyhow::Result<Vec<Turn>>,
+    dry_run: bool,
+    screen: &Screen,
+    mut voice: Voice,
+) -> ExitCode {
+    let turns = match turns {
         Ok(turns) => turns,
         Err(error) => {
             voice.error(&format!("{error:#}"));
@@ -75,7 +96,7 @@ pub(crate) fn mirror(command: MirrorCommand, purpose: Purpose) -> ExitCode {
             return ExitCode::from(COULD_NOT_RUN);
         }
     };
-    let code = runtime.block_on(all(turns, workers, dry_run, &screen, voice));
+    let code = runtime.block_on(all(turns, workers, dry_run, screen, voice));
     // A decoder on a blocking thread may be at work on what nobody waits for any more.
     runtime.shutdown_timeout(Duration::from_secs(1));
     ExitCode::from(code)

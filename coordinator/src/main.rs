@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Command::Mirror(command) => return invocation::mirror(*command, Purpose::Mirror),
         Command::Enqueue(command) => return invocation::mirror(*command, Purpose::Enqueue),
         Command::Publish(command) => return invocation::mirror(*command, Purpose::Publish),
+        Command::PullCache(command) => return invocation::pull(*command),
         Command::Status(command) => return look::status(*command),
         Command::Failures(command) => return look::failures(*command),
         Command::Retry(command) => return look::retry(*command),

@@ -127,7 +127,8 @@ pub(crate) fn destination(
     budget: &Arc<dyn HostBudget>,
 ) -> anyhow::Result<Option<Destination>> {
     Ok(match &options.registry {
-        None => None,
+        // A channel folder is no place for manifests.
+        None | Some(Address::Channel(_)) => None,
         Some(Address::Registry(address)) => {
             let registry = Registry::new(address, credentials, Arc::clone(budget))
                 .context("set up the registry client")?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use mirror_channel::channel::Channel;
+use mirror_channel::folder::ChannelFolder;
 use mirror_channel::selection::Selection;
 use mirror_ledger::{LeaseGrant, Ledger};
 use mirror_oci::layout::SubdirLayout;
@@ -66,6 +67,15 @@ impl Run {
         match &self.options.registry {
             Some(Address::Registry(registry)) => &registry.namespace,
             _ => "",
+        }
+    }
+
+    /// The channel folder that packages go to, if they go to one.
+    pub(crate) fn folder(&self) -> Option<ChannelFolder> {
+        match &self.options.registry {
+            // Its name was checked when it was read.
+            Some(Address::Channel(base)) => ChannelFolder::below(base, &self.channel.name).ok(),
+            _ => None,
         }
     }
 

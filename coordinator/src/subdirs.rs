@@ -158,7 +158,11 @@ async fn each(run: &Run, names: &[&str], purpose: Purpose, synced: &Synced) {
 }
 
 async fn one(run: &Run, name: &str, purpose: Purpose, synced: &Synced) {
-    if run.shutdown.is_requested() || synced.ended().is_cut_off {
+    let is_over = |ended: &Ended| {
+        let refused = ended.login.as_ref().is_some_and(|(_, reads)| *reads);
+        ended.is_cut_off || refused
+    };
+    if run.shutdown.is_requested() || is_over(&synced.ended()) {
         return;
     }
     let mut summary = SubdirSummary {

@@ -12,7 +12,6 @@ use mirror_oci::manifest::Manifest;
 use mirror_oci::package::{InfoLayers, Transferred, Wanted, package_layer};
 use mirror_oci::{Body, Digest, Presence};
 use mirror_runtime::{fail_point, redact};
-use url::Url;
 
 use crate::error::TransferError;
 use crate::extract::{self, Extraction, Info};
@@ -41,7 +40,7 @@ impl Transfer<'_> {
         if let Some(mounted) = self.mount(wanted, with_info).await? {
             return Ok(mounted);
         }
-        let url = self.url(file);
+        let url = self.task.url(file.as_str());
         let presence = match self.knowledge.interrupted || existing.is_some() {
             true => Presence::Unknown,
             false => Presence::Absent,
@@ -189,14 +188,5 @@ impl Transfer<'_> {
             file: file.as_str().to_owned(),
             source,
         })
-    }
-
-    fn url(&self, file: &FileName) -> Url {
-        let mut url = self.task.source.clone();
-        url.path_segments_mut()
-            .expect("a task's source is a folder with a host or an absolute path")
-            .pop_if_empty()
-            .push(file.as_str());
-        url
     }
 }

@@ -1,5 +1,8 @@
 //! What can go wrong with one file of a task.
 
+use std::io;
+use std::path::PathBuf;
+
 use mirror_channel::source::SourceError;
 use mirror_ledger::{Failure, FailureKind};
 use mirror_oci::DestinationError;
@@ -69,6 +72,16 @@ pub enum TransferError {
         file: String,
         /// What is wrong.
         source: SpoolError,
+    },
+    /// The channel folder it goes to.
+    #[error("{file}: cannot be kept in {}: {error}; {}", folder.display(), mirror_runtime::local::remedy(error))]
+    Folder {
+        /// The file.
+        file: String,
+        /// The channel's folder.
+        folder: PathBuf,
+        /// What the operating system said.
+        error: io::Error,
     },
     /// The destination did not take it.
     #[error(transparent)]
@@ -141,7 +154,7 @@ impl Disposed for TransferError {
             | Self::NoPlace { .. }
             | Self::Poison { .. } => Disposition::Permanent,
             // Another set-up of the workers may bring it: the next run tries it at once.
-            Self::NotServed { .. } => Disposition::Local,
+            Self::NotServed { .. } | Self::Folder { .. } => Disposition::Local,
             Self::Extract { source, .. } => source.disposition(),
             Self::Spool { source, .. } => source.disposition(),
             Self::Destination(error) => error.disposition(),

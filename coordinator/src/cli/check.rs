@@ -82,7 +82,7 @@ pub(super) fn check_name(
 ) -> anyhow::Result<()> {
     let (host, namespace) = match registry {
         Some(Address::Registry(registry)) => (registry.host(), registry.namespace.as_str()),
-        Some(Address::Folder(_)) | None => (String::new(), ""),
+        Some(Address::Folder(_) | Address::Channel(_)) | None => (String::new(), ""),
     };
     let every = ["noarch".to_owned()];
     for subdir in subdirs.iter().chain(&every) {

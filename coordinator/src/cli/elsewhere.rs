@@ -80,9 +80,8 @@ pub(super) fn queue(
     );
     if !mirror.shared_path.unwrap_or(false) {
         let folder = match (&channel.location, registry) {
-            (Location::Folder(folder), _) | (_, Some(Address::Folder(folder))) => {
-                Some(folder.clone())
-            }
+            (Location::Folder(folder), _)
+            | (_, Some(Address::Folder(folder) | Address::Channel(folder))) => Some(folder.clone()),
             _ => folder_of(channel),
         };
         if let Some(folder) = folder {

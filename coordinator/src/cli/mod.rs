@@ -10,6 +10,7 @@ mod look;
 mod merge;
 mod mirror;
 mod pick;
+mod pull;
 mod request;
 mod run;
 mod said;
@@ -24,6 +25,8 @@ use clap::{Parser, Subcommand};
 pub(crate) use generate::{CompletionsArgs, ManArgs};
 pub(crate) use look::{PlainCommand, RetryCommand, StatusCommand};
 pub(crate) use mirror::MirrorCommand;
+pub(crate) use pull::PullCommand;
+pub(crate) use run::OutputArgs;
 use shown::shown;
 pub(crate) use state::State;
 pub(crate) use which::{Which, WhichArgs};
@@ -63,6 +66,9 @@ pub(crate) enum Command {
     /// Publish the index of what is mirrored so far, and transfer nothing.
     #[command(after_help = help::PUBLISH)]
     Publish(Box<MirrorCommand>),
+    /// Copy packages from a mirror into a channel folder: of each name the newest, or what the options say.
+    #[command(after_help = help::PULL_CACHE)]
+    PullCache(Box<PullCommand>),
     /// Show how far a mirror is, who works on it, and what waits.
     #[command(after_help = help::STATUS)]
     Status(Box<StatusCommand>),

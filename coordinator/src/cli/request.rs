@@ -14,7 +14,6 @@ use mirror_worker::extract::InfoLimits;
 use super::check::{Checked, channel_refusal, check, check_name};
 use super::config::{self, Entry};
 use super::mirror::{MirrorArgs, MirrorCommand};
-use super::run::RunArgs;
 use super::said::Said;
 use super::{elsewhere, pick, shown, source};
 use crate::engine::Request;
@@ -29,12 +28,13 @@ const WORKERS: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
 const PUBLISH_EVERY: units::Span = units::Span(Duration::from_secs(6 * 3600));
 
 /// What holds for every mirror of the invocation.
-struct How<'a> {
-    purpose: Purpose,
-    run: &'a RunArgs,
-    credentials: Option<Credentials>,
+pub(super) struct How {
+    pub purpose: Purpose,
+    pub dry_run: bool,
+    pub retry_failed: bool,
+    pub credentials: Option<Credentials>,
     /// At the registry that is read from.
-    source_credentials: Option<Credentials>,
+    pub source_credentials: Option<Credentials>,
 }
 
 /// A mirror with where its channel was written.
@@ -57,7 +57,8 @@ impl MirrorCommand {
         let Self { mirror, run } = self;
         let how = How {
             purpose,
-            run: &run,
+            dry_run: run.dry_run,
+            retry_failed: run.retry_failed,
             credentials: Credentials::from_environment()?,
             source_credentials: Credentials::of_source_from_environment()?,
         };
@@ -95,7 +96,7 @@ impl MirrorCommand {
     }
 }
 
-fn of_file(entry: Entry, file: &Path, how: &How<'_>) -> anyhow::Result<Turn> {
+fn of_file(entry: Entry, file: &Path, how: &How) -> anyhow::Result<Turn> {
     let named = entry.shown();
     let given = Given {
         mirror: entry.mirror,
@@ -106,7 +107,7 @@ fn of_file(entry: Entry, file: &Path, how: &How<'_>) -> anyhow::Result<Turn> {
     turn(given, how).with_context(|| format!("mirror `{named}`"))
 }
 
-fn turn(given: Given, how: &How<'_>) -> anyhow::Result<Turn> {
+fn turn(given: Given, how: &How) -> anyhow::Result<Turn> {
     let Given {
         mirror,
         channel: written,
@@ -115,7 +116,7 @@ fn turn(given: Given, how: &How<'_>) -> anyhow::Result<Turn> {
     } = given;
     let checked = check(&mirror, said)?;
     anyhow::ensure!(
-        checked.registry.is_some() || how.run.dry_run,
+        checked.registry.is_some() || how.dry_run,
         no_destination(said)
     );
     let name = mirror.name.clone();
@@ -173,11 +174,12 @@ fn no_destination(said: Said) -> &'static str {
     }
 }
 
-fn request(
+/// The run that was asked for, with all that is left open filled in.
+pub(super) fn request(
     mirror: MirrorArgs,
     channel: Channel,
     checked: Checked,
-    how: &How<'_>,
+    how: &How,
     said: Said,
 ) -> anyhow::Result<Request> {
     let given = mirror.channel.as_deref().unwrap_or_default();
@@ -226,8 +228,8 @@ fn request(
             max_reads_per_minute: mirror.max_reads_per_minute.map(|count| count.0),
             publish_every: mirror.publish_every.unwrap_or(PUBLISH_EVERY).0,
             allow_shrink: mirror.allow_shrink.unwrap_or(false),
-            retry_failed: how.run.retry_failed,
-            dry_run: how.run.dry_run,
+            retry_failed: how.retry_failed,
+            dry_run: how.dry_run,
             allow_unverified: mirror.allow_unverified.unwrap_or(false),
             read_timeout: mirror.read_timeout.map_or(READ_TIMEOUT, |span| span.0),
             spool,

@@ -71,7 +71,7 @@ pub(super) fn refuse_itself(channel: &Channel, registry: Option<&Address>) -> an
         return Ok(());
     };
     let same = match registry {
-        None => false,
+        None | Some(Address::Channel(_)) => false,
         Some(Address::Registry(to)) => {
             let parts = [to.namespace.as_str(), channel.name.as_str()];
             let path = parts.into_iter().filter(|part| !part.is_empty());

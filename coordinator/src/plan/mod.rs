@@ -19,7 +19,7 @@ mod trust;
 mod unusable;
 
 pub(crate) use adopt::{adopt, listed};
-pub(crate) use make::{Inputs, make};
+pub(crate) use make::{Inputs, hash_of, make};
 pub(crate) use refs::{BuildRef, Fate, Listing};
 pub(crate) use rows::Rows;
 pub(crate) use source::source;

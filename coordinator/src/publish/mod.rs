@@ -24,6 +24,7 @@ use crate::error::RunError;
 use crate::patience::{MAX_PLEAS, patiently};
 use crate::plan::Latest;
 use crate::run::Run;
+pub(crate) use held::held;
 use push::index_manifest;
 pub(crate) use read::published;
 use shrink::Change;
@@ -149,7 +150,8 @@ impl Publisher<'_> {
 
     /// The plain index of what is held now, and how many records are left out of it only because they are excluded.
     async fn filter(&self, dir: &Path) -> anyhow::Result<(PlainIndex, u64)> {
-        let held = held::held(self).await?;
+        let floor = self.state.floor;
+        let held = held(self.run, self.subdir, self.upstream, floor).await?;
         let excluded = held.excluded;
         let upstream = std::fs::File::open(self.upstream)?;
         let dir = dir.to_owned();

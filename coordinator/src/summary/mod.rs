@@ -53,6 +53,12 @@ pub(crate) struct SubdirSummary {
     pub publication: Publication,
     /// Records in the published index, where it is known.
     pub indexed: Option<u64>,
+    /// What a dry run of `pull-cache` says of each package.
+    #[serde(skip)]
+    pub pulls: Vec<String>,
+    /// A mirror that is pulled from has no index of it.
+    #[serde(skip)]
+    pub lacks_index: bool,
     /// Why the subdir could not be mirrored, if it could not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -99,7 +105,8 @@ impl SubdirSummary {
     }
 
     pub(crate) fn has_failures(&self) -> bool {
-        self.failed + self.resting + self.bad_records > 0
+        let lacks_index = self.lacks_index && self.error.is_some();
+        lacks_index || self.failed + self.resting + self.bad_records > 0
     }
 }
 
@@ -158,7 +165,8 @@ impl Summary {
     /// Whether some subdir could not be mirrored at all, or its index not be published.
     pub(crate) fn is_broken(&self) -> bool {
         let broken = |subdir: &SubdirSummary| {
-            subdir.error.is_some() || subdir.publication == Publication::Refused
+            subdir.error.is_some() && !subdir.lacks_index
+                || subdir.publication == Publication::Refused
         };
         let stopped = self.login_needed.is_some() || self.error.is_some();
         stopped || self.subdirs.iter().any(broken)

@@ -14,7 +14,13 @@ impl Summary {
     /// What the run would do.
     pub(crate) fn plan_text(&self) -> String {
         let width = width(&self.subdirs);
-        let mut text = format!(
+        let mut text = String::new();
+        for line in self.subdirs.iter().flat_map(|subdir| &subdir.pulls) {
+            text.push_str(line);
+            text.push('\n');
+        }
+        let _ = write!(
+            text,
             "{:<width$} {:>9} {:>9} {:>11} {:>9}",
             "subdir", "builds", "files", "size", "writes"
         );

@@ -6,6 +6,7 @@ mod follow;
 mod index;
 mod lease;
 mod prepare;
+mod pull;
 mod tags;
 mod transfer;
 mod watch;
@@ -135,6 +136,7 @@ impl<'a> Sync<'a> {
             Ok(answer) => answer,
         };
         if matches!(answer, Upstream::Missing) {
+            summary.lacks_index = self.run.folder().is_some();
             let channel = self.run.channel.display();
             let subdir = self.subdir;
             match (subdir, chosen) {
@@ -199,6 +201,10 @@ impl<'a> Sync<'a> {
 
     /// What makes the request for the index conditional: only after a run that left nothing to do.
     fn condition<'s>(&self, state: &'s SubdirState) -> Option<&'s str> {
+        if self.run.folder().is_some() {
+            // Whether the folder still has it all, only a look at it tells.
+            return None;
+        }
         let due = state.retry_due_ms.is_some_and(|due| due <= clock::now_ms());
         // A report names what failed, and only a plan knows the names.
         let silent = !self.run.report.is_wanted() || state.failures + state.bad_records == 0;
@@ -233,6 +239,10 @@ impl<'a> Sync<'a> {
             plan,
         } = prepared;
         *summary = SubdirSummary::planned_as(self.subdir, &plan.totals, &plan.names);
+        if self.run.folder().is_some() {
+            // Those are a registry's.
+            summary.planned_writes = 0;
+        }
         let plans_only = self.run.options.dry_run || self.purpose == Purpose::Measure;
         let amount = Amount::of(&plan.totals);
         if plans_only {
@@ -246,6 +256,16 @@ impl<'a> Sync<'a> {
             return Ok(());
         }
         self.report_idle(&plan).await?;
+        if let Some(folder) = self.run.folder() {
+            return match plans_only {
+                true => self.say_pulls(&plan, summary).await,
+                false => {
+                    let (upstream, floor) = (upstream.path(), state.floor);
+                    self.pull(&folder, plan, upstream, floor, ledger, summary)
+                        .await
+                }
+            };
+        }
         let Some(destination) = self
             .run
             .destination

@@ -6,6 +6,8 @@
 mod name;
 mod spec;
 
+pub(crate) use name::check as check_name;
+
 use std::fmt;
 use std::path::PathBuf;
 

@@ -119,6 +119,20 @@ impl Task {
         format!("{name}-{version}-{build}")
     }
 
+    /// Where a file of the build is.
+    ///
+    /// # Panics
+    /// If the task was not checked: its source must be a folder with a host or an absolute path.
+    #[must_use]
+    pub fn url(&self, file: &str) -> Url {
+        let mut url = self.source.clone();
+        url.path_segments_mut()
+            .expect("a task's source is a folder with a host or an absolute path")
+            .pop_if_empty()
+            .push(file);
+        url
+    }
+
     /// The build's key in the ledger; the same as [`Task::stem`].
     #[must_use]
     pub fn build_key(&self) -> String {

@@ -85,7 +85,7 @@ impl<'a> Observer<'a> {
     async fn parked(&self, redis: &RedisConnection) -> anyhow::Result<Vec<ParkedHost>> {
         let registry = match &self.which.registry {
             Address::Registry(registry) => Some(registry.host()),
-            Address::Folder(_) => None,
+            Address::Folder(_) | Address::Channel(_) => None,
         };
         let channel = match &self.which.channel.location {
             Location::Http(url) | Location::Oci(url) => {

@@ -39,8 +39,11 @@ pub struct Newest(Kept);
 enum Kept {
     Versions(HashMap<Box<str>, BTreeSet<Rank>>),
     /// The one file of each format, and where it stands.
-    Builds(HashMap<(Box<str>, ArchiveType), ((Rank, u64), FileName)>),
+    Builds(HashMap<(Box<str>, ArchiveType), Build>),
 }
+
+/// A file, ranked by its version and then its build number.
+type Build = ((Rank, u64), FileName);
 
 impl Newest {
     /// Whether the file is among what is newest: of a version all builds and both formats are.

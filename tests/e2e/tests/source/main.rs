@@ -8,4 +8,5 @@ mod mounts;
 #[path = "../publication/predecessor.rs"]
 #[allow(dead_code, reason = "shared with the tests of publications")]
 mod predecessor;
+mod pulled;
 mod support;

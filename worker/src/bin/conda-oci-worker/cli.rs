@@ -292,7 +292,7 @@ impl Cli {
 fn hosts(option: &str, registries: &[String]) -> anyhow::Result<Vec<String>> {
     let host = |registry: &String| match registry.parse::<Address>()? {
         Address::Registry(address) => Ok(address.host()),
-        Address::Folder(_) => {
+        Address::Folder(_) | Address::Channel(_) => {
             anyhow::bail!("{option} names the host of a registry; folders need --shared-path")
         }
     };
