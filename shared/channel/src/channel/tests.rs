@@ -196,7 +196,7 @@ fn mistakes_are_told_apart() {
     assert!(matches!(parse("  "), Err(ChannelError::Empty)));
     assert!(matches!(parse("~/channel"), Err(ChannelError::Tilde(_))));
     assert!(matches!(
-        parse("oci://ghcr.io/x"),
+        parse("docker://ghcr.io/x"),
         Err(ChannelError::Scheme { .. })
     ));
     assert!(matches!(

@@ -82,8 +82,9 @@ impl DestinationError {
         match self {
             Self::Registry(error) => error.is_blob_unknown(),
             Self::Folder(error) => error.is_blob_unknown(),
+            // As a registry's own word for it: it may not be visible yet.
+            Self::BlobMissing { .. } => true,
             Self::Blob { .. }
-            | Self::BlobMissing { .. }
             | Self::Damaged { .. }
             | Self::Spool { .. }
             | Self::TooLarge { .. } => false,
@@ -119,10 +120,8 @@ impl Disposed for DestinationError {
             Self::Registry(error) => error.disposition(),
             Self::Folder(error) => error.disposition(),
             Self::Spool { .. } => Disposition::Local,
-            Self::Blob { .. } => Disposition::Retry,
-            Self::BlobMissing { .. } | Self::Damaged { .. } | Self::TooLarge { .. } => {
-                Disposition::Permanent
-            }
+            Self::Blob { .. } | Self::BlobMissing { .. } => Disposition::Retry,
+            Self::Damaged { .. } | Self::TooLarge { .. } => Disposition::Permanent,
         }
     }
 }
