@@ -37,6 +37,8 @@ pub(crate) struct Request {
     pub filters: Filters,
     pub undistributable: Option<String>,
     pub credentials: Option<Credentials>,
+    /// The login at the registry that is read from.
+    pub source_credentials: Option<Credentials>,
     pub report: Option<PathBuf>,
     pub guard: Guard,
     pub options: Options,
@@ -106,6 +108,7 @@ async fn mirror(
         mut filters,
         undistributable,
         credentials,
+        source_credentials,
         guard,
         options,
         push,
@@ -129,6 +132,13 @@ async fn mirror(
         () = shutdown.requested() => return Ok((Ended::default(), Ok(()))),
         names = undistributable::names(names, undistributable.as_deref(), &fetcher) => names?,
     };
+    let sources = Arc::new(parts::sources(
+        fetcher,
+        &channel,
+        source_credentials,
+        (&options, credentials.as_ref()),
+        &budget,
+    ));
     let selection = Arc::new(Selection::new(&filters, clock::now_ms())?);
 
     if let (Location::Folder(folder), None) = (&channel.location, &push) {
@@ -175,7 +185,7 @@ async fn mirror(
             () = shutdown.requested() => return Ok((Ended::default(), Ok(()))),
             queue = parts::queue(&options) => queue?,
         },
-        fetcher,
+        sources,
         progress: Progress::new(Arc::clone(&activity)),
         report,
         scratch,

@@ -6,11 +6,11 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use mirror_runtime::telemetry::{self, Format, Verbosity};
+use mirror_runtime::telemetry::{self, Verbosity};
 use mirror_runtime::{Shutdown, descriptors};
 use tracing::Instrument as _;
 
-use crate::cli::{MirrorCommand, PushCacheCommand, RunArgs};
+use crate::cli::{MirrorCommand, OutputArgs, PullCommand, PushCacheCommand};
 use crate::engine::{self, Request};
 use crate::progress::{Screen, Style};
 use crate::summary::Summary;
@@ -37,55 +37,47 @@ pub(crate) struct Turn {
 
 /// Runs it to its end, each mirror for this purpose.
 pub(crate) fn mirror(command: MirrorCommand, purpose: Purpose) -> ExitCode {
-    let (speech, dry_run) = (Speech::of(&command.run), command.run.dry_run);
-    invoke(speech, dry_run, || command.turns(purpose))
+    let (screen, voice) = begin(&command.run.output);
+    let dry_run = command.run.dry_run;
+    run(command.turns(purpose), dry_run, &screen, voice)
 }
 
-/// One invocation of `conda-oci push-cache`.
+/// Pulls from a mirror into a channel folder.
+pub(crate) fn pull(command: PullCommand) -> ExitCode {
+    let (screen, voice) = begin(&command.output);
+    run(command.turn().map(|turn| vec![turn]), false, &screen, voice)
+}
+
+/// Pushes packages of a folder.
 pub(crate) fn push_cache(command: PushCacheCommand) -> ExitCode {
-    let run = command.run();
-    invoke(Speech::of(&run), run.dry_run, || command.turns())
+    let (screen, voice) = begin(&command.output);
+    let dry_run = command.dry_run;
+    run(command.turns(), dry_run, &screen, voice)
 }
 
-/// How an invocation speaks.
-#[derive(Debug, Clone, Copy)]
-struct Speech {
-    verbosity: Verbosity,
-    log: Format,
-    json: bool,
-}
-
-impl Speech {
-    fn of(run: &RunArgs) -> Self {
-        Self {
-            verbosity: run.verbosity(),
-            log: run.format(),
-            json: run.json,
-        }
-    }
-}
-
-fn invoke(
-    speech: Speech,
-    dry_run: bool,
-    turns: impl FnOnce() -> anyhow::Result<Vec<Turn>>,
-) -> ExitCode {
+/// The log, the screen and how it ends, before anything is said.
+fn begin(output: &OutputArgs) -> (Screen, Voice) {
     let screen = Screen::default();
-    let Speech {
-        verbosity,
-        log,
-        json,
-    } = speech;
+    let (verbosity, log) = (output.verbosity(), output.format());
     let colours = std::io::stderr().is_terminal() && !is_colourless();
     telemetry::init(verbosity, log, colours, screen.writer());
-    let mut voice = Voice {
+    let voice = Voice {
         quiet: verbosity == Verbosity::Quiet,
-        json,
+        json: output.json,
         log,
         several: false,
         has_spoken: false,
     };
-    let turns = match turns() {
+    (screen, voice)
+}
+
+fn run(
+    turns: anyhow::Result<Vec<Turn>>,
+    dry_run: bool,
+    screen: &Screen,
+    mut voice: Voice,
+) -> ExitCode {
+    let turns = match turns {
         Ok(turns) => turns,
         Err(error) => {
             voice.error(&format!("{error:#}"));
@@ -111,7 +103,7 @@ fn invoke(
             return ExitCode::from(COULD_NOT_RUN);
         }
     };
-    let code = runtime.block_on(all(turns, workers, dry_run, &screen, voice));
+    let code = runtime.block_on(all(turns, workers, dry_run, screen, voice));
     // A decoder on a blocking thread may be at work on what nobody waits for any more.
     runtime.shutdown_timeout(Duration::from_secs(1));
     ExitCode::from(code)

@@ -44,6 +44,7 @@ fn main() -> ExitCode {
         Command::Publish(command) => return invocation::mirror(*command, Purpose::Publish),
         Command::Verify(command) => return verify::verify(*command),
         Command::PushCache(command) => return invocation::push_cache(*command),
+        Command::PullCache(command) => return invocation::pull(*command),
         Command::Status(command) => return look::status(*command),
         Command::Failures(command) => return look::failures(*command),
         Command::Retry(command) => return look::retry(*command),

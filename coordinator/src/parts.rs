@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use mirror_channel::channel::Channel;
+use mirror_channel::channel::{Channel, Location};
 use mirror_channel::selection::Selection;
+use mirror_channel::source::Fetcher;
 use mirror_ledger::{Ledger, RedbLedger, RedisConnection};
 use mirror_oci::Destination;
 use mirror_oci::folder::Folder;
@@ -15,6 +16,7 @@ use mirror_oci::registry::{Address, Credentials, Registry};
 use mirror_queue::{MemoryQueue, RabbitQueue, TaskQueue};
 use mirror_runtime::host_budget::Rates;
 use mirror_runtime::{HostBudget, MemoryHostBudget};
+use mirror_worker::source::{Logins, Sources};
 
 use crate::options::{Memory, Options};
 
@@ -91,6 +93,36 @@ pub(crate) fn budget(
     }
 }
 
+/// What is read from: the channel, and with the login that is meant for its host if it is at a registry.
+pub(crate) fn sources(
+    fetcher: Arc<Fetcher>,
+    channel: &Channel,
+    login: Option<Credentials>,
+    (options, own): (&Options, Option<&Credentials>),
+    budget: &Arc<dyn HostBudget>,
+) -> Sources {
+    let mut logins = Logins::default();
+    if let Some(host) = registry_of(channel) {
+        logins = logins.with(host, login);
+    }
+    if let Some(Address::Registry(registry)) = &options.registry {
+        logins = logins.with(registry.host(), own.cloned());
+    }
+    Sources::new(fetcher, logins, Arc::clone(budget))
+}
+
+/// The `host[:port]` of the registry that is read from, if one is.
+pub(crate) fn registry_of(channel: &Channel) -> Option<String> {
+    let Location::Oci(url) = &channel.location else {
+        return None;
+    };
+    let host = url.host_str().filter(|host| !host.is_empty())?;
+    Some(match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    })
+}
+
 /// Where the mirror goes; nowhere in a dry run that names no registry, or a folder that is not there yet.
 pub(crate) fn destination(
     options: &Options,
@@ -98,7 +130,8 @@ pub(crate) fn destination(
     budget: &Arc<dyn HostBudget>,
 ) -> anyhow::Result<Option<Destination>> {
     Ok(match &options.registry {
-        None => None,
+        // A channel folder is no place for manifests.
+        None | Some(Address::Channel(_)) => None,
         Some(Address::Registry(address)) => {
             let registry = Registry::new(address, credentials, Arc::clone(budget))
                 .context("set up the registry client")?;

@@ -124,6 +124,7 @@ fn slug(registry: &Address, channel: &str) -> anyhow::Result<String> {
     let registry = match registry {
         // The same folder under another spelling is the same mirror.
         Address::Folder(folder) => format!("oci:{}", absolute(folder)?.display()),
+        Address::Channel(folder) => format!("channel:{}", absolute(folder)?.display()),
         Address::Registry(_) => registry.to_string(),
     };
     let whole = format!("{registry} {channel}");

@@ -4,14 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use mirror_channel::channel::Channel;
+use mirror_channel::folder::ChannelFolder;
 use mirror_channel::selection::Selection;
-use mirror_channel::source::Fetcher;
 use mirror_ledger::{LeaseGrant, Ledger};
 use mirror_oci::layout::SubdirLayout;
 use mirror_oci::registry::Address;
 use mirror_oci::{Destination, DestinationError};
 use mirror_queue::TaskQueue;
 use mirror_runtime::{Disposed as _, Disposition, Shutdown};
+use mirror_worker::source::Sources;
 use tempfile::NamedTempFile;
 
 use crate::error::RunError;
@@ -37,7 +38,7 @@ pub(crate) struct Run {
     pub destination: Option<Arc<Destination>>,
     pub ledger: Arc<dyn Ledger>,
     pub queue: Arc<dyn TaskQueue>,
-    pub fetcher: Arc<Fetcher>,
+    pub sources: Arc<Sources>,
     pub progress: Progress,
     pub report: Arc<Report>,
     /// Folder for indexes in transit.
@@ -70,6 +71,15 @@ impl Run {
         match &self.options.registry {
             Some(Address::Registry(registry)) => &registry.namespace,
             _ => "",
+        }
+    }
+
+    /// The channel folder that packages go to, if they go to one.
+    pub(crate) fn folder(&self) -> Option<ChannelFolder> {
+        match &self.options.registry {
+            // Its name was checked when it was read.
+            Some(Address::Channel(base)) => ChannelFolder::below(base, &self.channel.name).ok(),
+            _ => None,
         }
     }
 
@@ -117,6 +127,7 @@ impl Run {
         tracing::debug!(%refused, "the registry wants a login");
         Err(RunError::LoginNeeded {
             registry: destination.host().to_owned(),
+            reads: false,
         }
         .into())
     }

@@ -31,8 +31,8 @@ pub(crate) struct Synced {
 pub(crate) struct Ended {
     /// By name, `noarch` last.
     pub subdirs: Vec<SubdirSummary>,
-    /// The registry that wants a login.
-    pub login: Option<String>,
+    /// The registry that wants a login, and whether it is the one that is read from.
+    pub login: Option<(String, bool)>,
     /// The plan is larger than it may be.
     pub over_limit: Option<OverLimit>,
     /// The registry or the channel cannot be reached: what is left would wait for it in vain.
@@ -164,7 +164,11 @@ async fn each(run: &Run, names: &[&str], purpose: Purpose, synced: &Synced) {
 }
 
 async fn one(run: &Run, name: &str, purpose: Purpose, synced: &Synced) {
-    if run.shutdown.is_requested() || synced.ended().is_cut_off {
+    let is_over = |ended: &Ended| {
+        let refused = ended.login.as_ref().is_some_and(|(_, reads)| *reads);
+        ended.is_cut_off || refused
+    };
+    if run.shutdown.is_requested() || is_over(&synced.ended()) {
         return;
     }
     let mut summary = SubdirSummary {
@@ -200,8 +204,8 @@ async fn one(run: &Run, name: &str, purpose: Purpose, synced: &Synced) {
 
 fn fail(mut summary: SubdirSummary, error: anyhow::Error, purpose: Purpose, synced: &Synced) {
     let mut ended = synced.ended();
-    if let Some(RunError::LoginNeeded { registry }) = error.downcast_ref() {
-        ended.login = Some(registry.clone());
+    if let Some(RunError::LoginNeeded { registry, reads }) = error.downcast_ref() {
+        ended.login = Some((registry.clone(), *reads));
         ended.subdirs.push(summary);
         return;
     }

@@ -12,7 +12,6 @@ use mirror_oci::manifest::Manifest;
 use mirror_oci::package::{InfoLayers, Transferred, Wanted, package_layer};
 use mirror_oci::{Body, Digest, Presence};
 use mirror_runtime::{fail_point, redact};
-use url::Url;
 
 use crate::error::TransferError;
 use crate::extract::{self, Extraction, Info};
@@ -37,7 +36,13 @@ impl Transfer<'_> {
         // The room of the file before is given back before room for this one is asked for.
         at_hand.last = None;
         let progress = self.context.activity.begin(file.as_str(), wanted.size);
-        let url = self.url(file);
+        let with_info = self.names_info_of(file, existing, before);
+        if !self.task.renew
+            && let Some(mounted) = self.mount(wanted, with_info).await?
+        {
+            return Ok(mounted);
+        }
+        let url = self.task.url(file.as_str());
         let maybe = self.knowledge.interrupted || existing.is_some();
         let presence = match maybe && !self.task.renew {
             true => Presence::Unknown,
@@ -45,7 +50,7 @@ impl Transfer<'_> {
             false => Presence::Absent,
         };
         let download = Download {
-            fetcher: &self.context.fetcher,
+            sources: &self.context.sources,
             spool: &self.context.spool,
             url: &url,
             wanted,
@@ -87,7 +92,7 @@ impl Transfer<'_> {
             blob(&info.index),
             info.created.clone(),
         );
-        let infos = match self.names_info_of(file, existing, before) {
+        let infos = match with_info {
             true => vec![&info.archive, &info.index],
             false => Vec::new(),
         };
@@ -190,14 +195,5 @@ impl Transfer<'_> {
             file: file.as_str().to_owned(),
             source,
         })
-    }
-
-    fn url(&self, file: &FileName) -> Url {
-        let mut url = self.task.source.clone();
-        url.path_segments_mut()
-            .expect("a task's source is a folder of http, https or file")
-            .pop_if_empty()
-            .push(file.as_str());
-        url
     }
 }

@@ -15,7 +15,8 @@ use crate::context::Context;
 use crate::denials::Denials;
 use crate::error::TransferError;
 use crate::hold::Hold;
-use crate::mirrors::{Memory, NotServed, Target};
+use crate::mirrors::{End, Memory, NotServed};
+use crate::pull::Pull;
 use crate::rest::Rest;
 use crate::service::WorkerError;
 use crate::settle::{Then, failed, or_again};
@@ -87,14 +88,14 @@ impl Slot {
         let task = delivery.task.clone();
         let stem = task.stem();
         let memory = &self.context.mirrors.memory(&task);
-        let target = match self.context.mirrors.target(&task) {
-            Ok(target) => target,
+        let end = match self.context.mirrors.end(&task) {
+            Ok(end) => end,
             Err(NotServed { why }) => {
                 let error = TransferError::NotServed { build: stem, why };
                 return self.refuse(delivery, memory, &error).await;
             }
         };
-        let Some(checked) = check(&task, &target) else {
+        let Some(checked) = check(&task, &end) else {
             let error = TransferError::NoPlace { build: stem };
             return self.refuse(delivery, memory, &error).await;
         };
@@ -146,16 +147,32 @@ impl Slot {
             probe: asked_for && are_worth_a_look(&checked.files, task.allow_unverified),
             interrupted,
         };
-        let transfer = Transfer {
-            context: &self.context,
-            target: &target,
-            task: &task,
-            place: &checked.place,
-            files: &checked.files,
-            knowledge,
+        let bringing = async {
+            match &*end {
+                End::Mirror(target) => {
+                    let transfer = Transfer {
+                        context: &self.context,
+                        target,
+                        task: &task,
+                        place: &checked.place,
+                        files: &checked.files,
+                        knowledge,
+                    };
+                    transfer.run(&hold).await
+                }
+                End::Channel(folder) => {
+                    let pull = Pull {
+                        context: &self.context,
+                        folder,
+                        task: &task,
+                        files: &checked.files,
+                    };
+                    pull.run(&hold).await
+                }
+            }
         };
         let ended = tokio::select! {
-            ended = transfer.run(&hold) => ended,
+            ended = bringing => ended,
             error = hold.keep_alive() => return Err(error.into()),
             error = hand_over_in_time(&mut delivery) => return Err(error.into()),
             () = self.out_of_time(stop) => {
@@ -176,8 +193,12 @@ impl Slot {
 }
 
 /// The place of a task at its destination, if its names have one.
-fn check(task: &Task, target: &Target) -> Option<Checked> {
-    let (host, namespace) = (target.destination.host(), &target.namespace);
+fn check(task: &Task, end: &End) -> Option<Checked> {
+    let (host, namespace) = match end {
+        End::Mirror(target) => (target.destination.host(), target.namespace.as_str()),
+        // What comes from a mirror has a place in one.
+        End::Channel(_) => ("", ""),
+    };
     let layout = SubdirLayout::new(host, namespace, &task.channel, &task.subdir).ok()?;
     let files: Option<Vec<_>> = task.files.iter().map(Asked::of).collect();
     let files = files?;

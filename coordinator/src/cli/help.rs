@@ -214,3 +214,21 @@ channel has another file, without --force; the others are pushed all the same.
 What is added stays: a later `conda-oci mirror` into the same channel publishes it beside what the
 channel lists, even if that comes to list another file of the same name. A mirror that is at work
 meanwhile keeps the index to itself and publishes what was added with its next one.";
+
+/// What stands below the options of `conda-oci pull-cache`.
+pub(super) const PULL_CACHE: &str = "\
+Examples:
+  The newest zlib of a mirror into ./cache/conda-forge/linux-64, after a look at what that would be:
+    conda-oci pull-cache -c conda-forge --registry ghcr.io/myorg -s linux-64 -p zlib \\
+      --cache-dir ./cache --dry-run
+    conda-oci pull-cache -c conda-forge --registry ghcr.io/myorg -s linux-64 -p zlib --cache-dir ./cache
+
+  All that a folder of image layouts has of a channel:
+    conda-oci pull-cache -c my-channel --registry oci:./mirror --cache-dir ./cache --all
+
+Files that are there with the right bytes are not fetched again, and what fails is left out of the
+index that is written beside them: the folder is a channel, for pixi, mamba and `conda-oci mirror`.
+
+ORAS_USER and ORAS_PASS hold the login at the registry, both or neither.
+
+Exit codes: 0 all is there; 1 something is missing: an index, a layer, a download; 2 could not run.";

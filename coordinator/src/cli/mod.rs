@@ -10,11 +10,13 @@ mod look;
 mod merge;
 mod mirror;
 mod pick;
+mod pull;
 mod push_cache;
 mod request;
 mod run;
 mod said;
 mod shown;
+mod source;
 mod state;
 mod verify;
 mod which;
@@ -25,8 +27,9 @@ use clap::{Parser, Subcommand};
 pub(crate) use generate::{CompletionsArgs, ManArgs};
 pub(crate) use look::{PlainCommand, RetryCommand, StatusCommand};
 pub(crate) use mirror::MirrorCommand;
+pub(crate) use pull::PullCommand;
 pub(crate) use push_cache::PushCacheCommand;
-pub(crate) use run::RunArgs;
+pub(crate) use run::OutputArgs;
 use shown::shown;
 pub(crate) use state::State;
 pub(crate) use verify::{Depth, VerifyCommand};
@@ -73,6 +76,9 @@ pub(crate) enum Command {
     /// Push packages of a local folder and add them to the published index.
     #[command(after_help = help::PUSH_CACHE)]
     PushCache(Box<PushCacheCommand>),
+    /// Copy packages from a mirror into a channel folder: of each name the newest, or what the options say.
+    #[command(after_help = help::PULL_CACHE)]
+    PullCache(Box<PullCommand>),
     /// Show how far a mirror is, who works on it, and what waits.
     #[command(after_help = help::STATUS)]
     Status(Box<StatusCommand>),

@@ -13,7 +13,7 @@ use super::State;
 use super::check::{channel_refusal, check, check_name};
 use super::mirror::MirrorArgs;
 use super::request::{How, no_destination, request};
-use super::run::{LogFormat, RunArgs};
+use super::run::OutputArgs;
 use super::said::Said;
 use crate::invocation::Turn;
 use crate::push_cache::Push;
@@ -157,59 +157,25 @@ pub(crate) struct PushCacheCommand {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub report: Option<PathBuf>,
 
-    /// Print the plan of a dry run, or what a run came to, as JSON
-    #[arg(long, help_heading = "Output")]
-    pub json: bool,
-
-    /// Say nothing when all is well
-    #[arg(short, long, conflicts_with = "debug", help_heading = "Output")]
-    pub quiet: bool,
-
-    /// Say every step and request
-    #[arg(long, help_heading = "Output")]
-    pub debug: bool,
-
-    /// How the log and the progress on standard error are written
-    #[arg(
-        long,
-        value_enum,
-        value_name = "FORMAT",
-        default_value = "text",
-        help_heading = "Output"
-    )]
-    pub log_format: LogFormat,
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 impl PushCacheCommand {
-    /// How the run goes and what it says.
-    pub(crate) fn run(&self) -> RunArgs {
-        RunArgs {
-            config: None,
-            only: Vec::new(),
-            dry_run: self.dry_run,
-            // Whoever calls it wants it now.
-            retry_failed: true,
-            json: self.json,
-            quiet: self.quiet,
-            debug: self.debug,
-            log_format: self.log_format,
-        }
-    }
-
     /// The run that was asked for.
     ///
     /// # Errors
     /// When something cannot be used as written, before anything is touched; the text says what to write instead.
     pub(crate) fn turns(self) -> anyhow::Result<Vec<Turn>> {
-        let run = self.run();
-        let how = How::of(Purpose::Mirror, &run)?;
+        // Whoever calls it wants it now.
+        let how = How::of(Purpose::Mirror, self.dry_run, true)?;
         let said = Said::OnCommandLine;
         let given = self.channel.as_deref();
         let given = given.context("no channel: give --channel with its name in the registry")?;
         let mirror = self.of_mirror();
         let checked = check(&mirror, said)?;
         anyhow::ensure!(
-            checked.registry.is_some() || run.dry_run,
+            checked.registry.is_some() || self.dry_run,
             no_destination(said)
         );
         let channel = Channel::parse(given, &checked.base, self.rename.as_deref());

@@ -14,9 +14,8 @@ use mirror_worker::extract::InfoLimits;
 use super::check::{Checked, channel_refusal, check, check_name};
 use super::config::{self, Entry};
 use super::mirror::{MirrorArgs, MirrorCommand};
-use super::run::RunArgs;
 use super::said::Said;
-use super::{elsewhere, pick, shown};
+use super::{elsewhere, pick, shown, source};
 use crate::engine::Request;
 use crate::guard::Guard;
 use crate::invocation::Turn;
@@ -29,23 +28,27 @@ const WORKERS: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
 const PUBLISH_EVERY: units::Span = units::Span(Duration::from_secs(6 * 3600));
 
 /// What holds for every mirror of the invocation.
-pub(super) struct How<'a> {
-    purpose: Purpose,
-    run: &'a RunArgs,
-    credentials: Option<Credentials>,
+pub(super) struct How {
+    pub purpose: Purpose,
+    pub dry_run: bool,
+    pub retry_failed: bool,
+    pub credentials: Option<Credentials>,
+    /// At the registry that is read from.
+    pub source_credentials: Option<Credentials>,
 }
 
-impl<'a> How<'a> {
-    /// With the login that the environment gives.
+impl How {
+    /// With the logins that the environment gives.
     ///
     /// # Errors
-    /// When that cannot be used.
-    pub(super) fn of(purpose: Purpose, run: &'a RunArgs) -> anyhow::Result<Self> {
-        let credentials = Credentials::from_environment()?;
+    /// When one of them cannot be used.
+    pub(super) fn of(purpose: Purpose, dry_run: bool, retry_failed: bool) -> anyhow::Result<Self> {
         Ok(Self {
             purpose,
-            run,
-            credentials,
+            dry_run,
+            retry_failed,
+            credentials: Credentials::from_environment()?,
+            source_credentials: Credentials::of_source_from_environment()?,
         })
     }
 }
@@ -68,7 +71,7 @@ impl MirrorCommand {
     /// When something cannot be used as written, before anything is touched; the text says what to write instead.
     pub(crate) fn turns(self, purpose: Purpose) -> anyhow::Result<Vec<Turn>> {
         let Self { mirror, run } = self;
-        let how = How::of(purpose, &run)?;
+        let how = How::of(purpose, run.dry_run, run.retry_failed)?;
         let Some(file) = &run.config else {
             let channel = mirror.channel.clone();
             let given = Given {
@@ -103,7 +106,7 @@ impl MirrorCommand {
     }
 }
 
-fn of_file(entry: Entry, file: &Path, how: &How<'_>) -> anyhow::Result<Turn> {
+fn of_file(entry: Entry, file: &Path, how: &How) -> anyhow::Result<Turn> {
     let named = entry.shown();
     let given = Given {
         mirror: entry.mirror,
@@ -114,7 +117,7 @@ fn of_file(entry: Entry, file: &Path, how: &How<'_>) -> anyhow::Result<Turn> {
     turn(given, how).with_context(|| format!("mirror `{named}`"))
 }
 
-fn turn(given: Given, how: &How<'_>) -> anyhow::Result<Turn> {
+fn turn(given: Given, how: &How) -> anyhow::Result<Turn> {
     let Given {
         mirror,
         channel: written,
@@ -123,23 +126,28 @@ fn turn(given: Given, how: &How<'_>) -> anyhow::Result<Turn> {
     } = given;
     let checked = check(&mirror, said)?;
     anyhow::ensure!(
-        checked.registry.is_some() || how.run.dry_run,
+        checked.registry.is_some() || how.dry_run,
         no_destination(said)
     );
     let name = mirror.name.clone();
     let resolved = mirror.channel.as_deref().unwrap_or(&written);
-    let channel = match Channel::parse(resolved, &checked.base, mirror.rename.as_deref()) {
+    let not_there = |error: anyhow::Error| Turn {
+        title: shown(name.as_deref().unwrap_or(&written)),
+        name: name.clone(),
+        channel: shown(&written),
+        request: Err(error),
+    };
+    let (resolved, own_name) = match source::resolved(resolved) {
+        Ok(resolved) => resolved,
+        Err(error) => return Ok(not_there(error)),
+    };
+    let rename = mirror.rename.as_deref().or(own_name.as_deref());
+    let channel = match Channel::parse(&resolved, &checked.base, rename) {
         Ok(channel) => channel,
-        Err(error @ ChannelError::Folder { .. }) => {
-            return Ok(Turn {
-                title: shown(name.as_deref().unwrap_or(&written)),
-                name,
-                channel: shown(&written),
-                request: Err(error.into()),
-            });
-        }
+        Err(error @ ChannelError::Folder { .. }) => return Ok(not_there(error.into())),
         Err(error) => return Err(channel_refusal(error, said)),
     };
+    source::refuse_itself(&channel, checked.registry.as_ref())?;
     check_name(
         &channel.name,
         checked.registry.as_ref(),
@@ -176,7 +184,7 @@ pub(super) fn no_destination(said: Said) -> &'static str {
     }
 }
 
-/// The run, its options filled in.
+/// The run that was asked for, with all that is left open filled in.
 ///
 /// # Errors
 /// When options do not go together.
@@ -184,7 +192,7 @@ pub(super) fn request(
     mirror: MirrorArgs,
     channel: Channel,
     checked: Checked,
-    how: &How<'_>,
+    how: &How,
     said: Said,
 ) -> anyhow::Result<Request> {
     let given = mirror.channel.as_deref().unwrap_or_default();
@@ -216,6 +224,7 @@ pub(super) fn request(
         filters: checked.filters,
         undistributable: mirror.undistributable,
         credentials: how.credentials.clone(),
+        source_credentials: how.source_credentials.clone(),
         report: mirror.report,
         guard: Guard {
             files: mirror.max_files.map(|files| files.0),
@@ -232,8 +241,8 @@ pub(super) fn request(
             max_reads_per_minute: mirror.max_reads_per_minute.map(|count| count.0),
             publish_every: mirror.publish_every.unwrap_or(PUBLISH_EVERY).0,
             allow_shrink: mirror.allow_shrink.unwrap_or(false),
-            retry_failed: how.run.retry_failed,
-            dry_run: how.run.dry_run,
+            retry_failed: how.retry_failed,
+            dry_run: how.dry_run,
             allow_unverified: mirror.allow_unverified.unwrap_or(false),
             read_timeout: mirror.read_timeout.map_or(READ_TIMEOUT, |span| span.0),
             spool,

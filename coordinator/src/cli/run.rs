@@ -36,6 +36,13 @@ pub(crate) struct RunArgs {
     #[arg(long, help_heading = "How")]
     pub retry_failed: bool,
 
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What an invocation says, and how.
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
     /// Print the plan of a dry run, or what a run came to, as JSON: an object a mirror, each on a line
     #[arg(long, help_heading = "Output")]
     pub json: bool,
@@ -68,7 +75,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-impl RunArgs {
+impl OutputArgs {
     pub(crate) fn verbosity(&self) -> Verbosity {
         match (self.quiet, self.debug) {
             (true, _) => Verbosity::Quiet,

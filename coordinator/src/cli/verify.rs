@@ -2,12 +2,11 @@
 
 use clap::{Arg, Args};
 use mirror_channel::channel::{Channel, DEFAULT_BASE};
-use mirror_runtime::telemetry::{Format, Verbosity};
 use url::Url;
 
 use super::check::channel_refusal;
 use super::mirror::{MirrorArgs, MirrorCommand};
-use super::run::{LogFormat, RunArgs};
+use super::run::{OutputArgs, RunArgs};
 use super::said::Said;
 use crate::invocation::Turn;
 use crate::sync::Purpose;
@@ -79,27 +78,8 @@ pub(crate) struct VerifyCommand {
     )]
     only: Vec<String>,
 
-    /// Print what it came to as JSON: an object a mirror, each on a line
-    #[arg(long, help_heading = "Output")]
-    pub json: bool,
-
-    /// Say nothing when all is right
-    #[arg(short, long, conflicts_with = "debug", help_heading = "Output")]
-    quiet: bool,
-
-    /// Say every step and request
-    #[arg(long, help_heading = "Output")]
-    debug: bool,
-
-    /// How the log on standard error is written
-    #[arg(
-        long,
-        value_enum,
-        value_name = "FORMAT",
-        default_value = "text",
-        help_heading = "Output"
-    )]
-    log_format: LogFormat,
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// How much is looked at, and what is done about it.
@@ -126,21 +106,6 @@ pub(super) fn report(report: Arg) -> Arg {
 }
 
 impl VerifyCommand {
-    pub(crate) fn verbosity(&self) -> Verbosity {
-        match (self.quiet, self.debug) {
-            (true, _) => Verbosity::Quiet,
-            (_, true) => Verbosity::Debug,
-            _ => Verbosity::Normal,
-        }
-    }
-
-    pub(crate) fn format(&self) -> Format {
-        match self.log_format {
-            LogFormat::Text => Format::Text,
-            LogFormat::Json => Format::Json,
-        }
-    }
-
     /// The mirrors to verify, as requests of what a repair would run; and whether they are compared with their channels.
     ///
     /// # Errors
@@ -153,10 +118,7 @@ impl VerifyCommand {
             only: self.only,
             dry_run: false,
             retry_failed: true,
-            json: self.json,
-            quiet: self.quiet,
-            debug: self.debug,
-            log_format: self.log_format,
+            output: self.output,
         };
         let command = MirrorCommand {
             mirror: self.mirror,

@@ -170,7 +170,7 @@ pub(crate) fn stem_hash(file: &FileName) -> u64 {
 }
 
 /// A hash of the file's name that is the same within one process.
-pub(super) fn hash_of(file: &FileName) -> u64 {
+pub(crate) fn hash_of(file: &FileName) -> u64 {
     hash_in(stem_hash(file), file.archive())
 }
 

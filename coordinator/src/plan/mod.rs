@@ -19,7 +19,7 @@ mod trust;
 mod unusable;
 
 pub(crate) use adopt::{adopt, listed};
-pub(crate) use make::{Inputs, make, stem_hash};
+pub(crate) use make::{Inputs, hash_of, make, stem_hash};
 pub(crate) use newest::ranked;
 pub(crate) use refs::{BuildRef, Fate, FileRef, Listing, Place, group};
 pub(crate) use rows::Rows;

@@ -59,7 +59,8 @@ impl Publisher<'_> {
                 };
                 let path = merged.as_ref().map_or(upstream, |merged| merged.path());
                 let path = path.to_owned();
-                let held = held::held(self, &path).await?;
+                let floor = self.state.floor;
+                let held = held(self.run, self.memory, self.subdir, &path, floor).await?;
                 (path, merged, Some(held))
             }
             Base::Published => {

@@ -28,6 +28,7 @@ use crate::plan::Latest;
 use crate::repair::Damage;
 use crate::run::Run;
 pub(crate) use base::Base;
+pub(crate) use held::held;
 use push::index_manifest;
 pub(crate) use read::published;
 use shrink::Change;

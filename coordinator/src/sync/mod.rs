@@ -7,6 +7,7 @@ mod index;
 mod lease;
 mod local;
 mod prepare;
+mod pull;
 mod tags;
 mod transfer;
 mod watch;
@@ -17,11 +18,13 @@ use anyhow::Context as _;
 use mirror_channel::source::{IndexFile, SourceError};
 use mirror_channel::subdir::NOARCH;
 use mirror_ledger::SubdirState;
+use mirror_oci::DestinationError;
 use mirror_oci::layout::SubdirLayout;
 use mirror_runtime::{Disposed, Disposition, clock};
 
 use crate::error::RunError;
 use crate::guard::Amount;
+use crate::parts;
 use crate::publish::{Base, Publisher};
 use crate::run::Run;
 use crate::summary::{Publication, SubdirSummary};
@@ -132,9 +135,11 @@ impl<'a> Sync<'a> {
                 tracing::debug!(subdir = self.subdir, "denied, taken for absent: {error:#}");
                 Upstream::Missing
             }
-            fetched => fetched?,
+            Err(error) => return Err(self.login_needed(error)),
+            Ok(answer) => answer,
         };
         if matches!(answer, Upstream::Missing) {
+            summary.lacks_index = self.run.folder().is_some();
             let channel = self.run.channel.display();
             let subdir = self.subdir;
             match (subdir, chosen) {
@@ -170,6 +175,20 @@ impl<'a> Sync<'a> {
         outcome.map(|()| true)
     }
 
+    /// The same error, or that the registry which is read from wants a login if that is what it is about.
+    fn login_needed(&self, error: anyhow::Error) -> anyhow::Error {
+        let wants = error
+            .downcast_ref()
+            .is_some_and(DestinationError::wants_login);
+        match parts::registry_of(&self.run.channel).filter(|_| wants) {
+            Some(registry) => {
+                let reads = true;
+                RunError::LoginNeeded { registry, reads }.into()
+            }
+            None => error,
+        }
+    }
+
     /// What the ledger remembers of the subdir.
     async fn state(&self) -> anyhow::Result<Option<SubdirState>> {
         let ledger = &self.run.ledger;
@@ -185,6 +204,10 @@ impl<'a> Sync<'a> {
 
     /// What makes the request for the index conditional: only after a run that left nothing to do.
     fn condition<'s>(&self, state: &'s SubdirState) -> Option<&'s str> {
+        if self.run.folder().is_some() {
+            // Whether the folder still has it all, only a look at it tells.
+            return None;
+        }
         let due = state.retry_due_ms.is_some_and(|due| due <= clock::now_ms());
         // A report names what failed, and only a plan knows the names.
         let silent = !self.run.report.is_wanted() || state.failures + state.bad_records == 0;
@@ -224,6 +247,10 @@ impl<'a> Sync<'a> {
             outdone,
         } = prepared;
         *summary = SubdirSummary::planned_as(self.subdir, &plan.totals, &plan.names);
+        if self.run.folder().is_some() {
+            // Those are a registry's.
+            summary.planned_writes = 0;
+        }
         let plans_only = self.run.options.dry_run || self.purpose == Purpose::Measure;
         let amount = Amount::of(&plan.totals);
         if plans_only {
@@ -237,6 +264,16 @@ impl<'a> Sync<'a> {
             return Ok(());
         }
         self.report_idle(&plan, outdone).await?;
+        if let Some(folder) = self.run.folder() {
+            return match plans_only {
+                true => self.say_pulls(&plan, summary).await,
+                false => {
+                    let (upstream, floor) = (upstream.path(), state.floor);
+                    self.pull(&folder, plan, upstream, floor, ledger, summary)
+                        .await
+                }
+            };
+        }
         let Some(destination) = self
             .run
             .destination
@@ -311,6 +348,8 @@ impl<'a> Sync<'a> {
 }
 
 fn is_denied(error: &anyhow::Error) -> bool {
-    let source = error.downcast_ref::<SourceError>();
-    source.is_some_and(|error| error.disposition() == Disposition::Denied)
+    let channel = error.downcast_ref::<SourceError>();
+    let mirror = error.downcast_ref::<DestinationError>();
+    let disposition = channel.map(Disposed::disposition);
+    disposition.or(mirror.map(Disposed::disposition)) == Some(Disposition::Denied)
 }

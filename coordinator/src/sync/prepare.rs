@@ -54,7 +54,11 @@ impl Sync<'_> {
         };
         // Whatever push-cache added or took out since is to be published.
         let merged = latest.as_ref().and_then(Latest::merged) == local.as_ref().map(|l| l.digest);
-        let trust = Trust::of(state.as_ref(), latest.as_ref());
+        let trust = match self.run.folder() {
+            None => Trust::of(state.as_ref(), latest.as_ref()),
+            // The folder is looked at, not remembered.
+            Some(_) => Trust::Emptied,
+        };
         tracing::debug!(subdir = self.subdir, ?trust, "what may be believed");
         let same = |validator: &str| {
             state
@@ -87,6 +91,9 @@ impl Sync<'_> {
         let mut state = state.unwrap_or_default();
         let number = self.begin(&mut state, trust, latest.as_ref()).await?;
         let mut listed = HashSet::new();
+        if let Some(folder) = self.run.folder() {
+            listed = self.in_folder(&folder).await?;
+        }
         if let (Some(latest), Some(destination)) = (&latest, &self.run.destination) {
             match trust {
                 Trust::Index => {

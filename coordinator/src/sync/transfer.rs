@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use futures::stream::FuturesUnordered;
+use mirror_channel::channel::Location;
 use mirror_channel::repodata::Record;
 use mirror_ledger::{Counts, FileOutcome, Recorded};
 use mirror_oci::{Destination, DestinationError};
@@ -82,21 +83,7 @@ impl Sync<'_> {
         if plan.work.is_empty() || self.purpose == Purpose::Publish {
             return Ok(Some(None));
         }
-        let subdir = self.run.channel.file_url(self.subdir, "x")?.join(".")?;
-        let source = plan::source(&subdir.join("../")?, subdir, plan.base_url.as_deref())?;
-        let template = Template {
-            registry: self
-                .run
-                .options
-                .registry
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-            channel: self.run.channel.name.clone(),
-            subdir: self.subdir.to_owned(),
-            source,
-            allow_unverified: self.run.options.allow_unverified,
-        };
+        let template = self.template(&plan)?;
         self.begin_tally(&plan, publisher.state.floor).await?;
         if self.purpose == Purpose::Enqueue {
             self.enqueue(plan, template, summary).await?;
@@ -159,8 +146,32 @@ impl Sync<'_> {
         }
     }
 
+    /// What all tasks of the plan share.
+    pub(super) fn template(&self, plan: &Plan) -> anyhow::Result<Template> {
+        let subdir = self.run.channel.file_url(self.subdir, "x")?.join(".")?;
+        // What a mirror holds is beside its index, whatever that was copied from.
+        let base_url = match self.run.channel.location {
+            Location::Oci(_) => None,
+            Location::Http(_) | Location::Folder(_) => plan.base_url.as_deref(),
+        };
+        let source = plan::source(&subdir.join("../")?, subdir, base_url)?;
+        Ok(Template {
+            registry: self
+                .run
+                .options
+                .registry
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            channel: self.run.channel.name.clone(),
+            subdir: self.subdir.to_owned(),
+            source,
+            allow_unverified: self.run.options.allow_unverified,
+        })
+    }
+
     /// Says in the ledger, for those who watch, how much is to be done.
-    async fn begin_tally(&self, plan: &Plan, floor: u64) -> anyhow::Result<()> {
+    pub(super) async fn begin_tally(&self, plan: &Plan, floor: u64) -> anyhow::Result<()> {
         let totals = &plan.totals;
         let files = totals.files + totals.checks;
         let ledger = &self.run.ledger;
@@ -169,7 +180,7 @@ impl Sync<'_> {
     }
 
     /// What this run saw of its plan goes before what was counted: nothing of it is missing.
-    async fn end_tally(&self, plan: u64, summary: &SubdirSummary) -> anyhow::Result<()> {
+    pub(super) async fn end_tally(&self, plan: u64, summary: &SubdirSummary) -> anyhow::Result<()> {
         let counts = Counts {
             done: summary.done + summary.found,
             done_bytes: summary.done_bytes,

@@ -131,7 +131,7 @@ impl Run<'_> {
             destination: &destination,
             namespace: match address {
                 Address::Registry(registry) => &registry.namespace,
-                Address::Folder(_) => "",
+                Address::Folder(_) | Address::Channel(_) => "",
             },
             channel: &request.channel.name,
             against,
@@ -184,6 +184,7 @@ impl Run<'_> {
             filters: request.filters.clone(),
             undistributable: request.undistributable.clone(),
             credentials: request.credentials.clone(),
+            source_credentials: request.source_credentials.clone(),
             guard: request.guard,
             push: None,
         };

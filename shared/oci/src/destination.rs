@@ -47,6 +47,15 @@ impl Destination {
         }
     }
 
+    /// The registry, if `other` is one at the same address: what one repository of it has, another can be given.
+    #[must_use]
+    pub fn shares_registry(&self, other: &Self) -> Option<&Registry> {
+        match (self, other) {
+            (Self::Registry(one), Self::Registry(other)) => one.is_same(other).then_some(&**one),
+            _ => None,
+        }
+    }
+
     /// The manifest at a tag or digest, if there is one.
     ///
     /// # Errors
@@ -218,7 +227,12 @@ impl Destination {
             dir: dir.to_owned(),
             error: plain(error),
         };
-        let mut bytes = self.read_blob(repository, &blob.digest).await?;
+        let Some(mut bytes) = self.read_blob(repository, &blob.digest).await? else {
+            return Err(DestinationError::BlobMissing {
+                repository: repository.to_owned(),
+                digest: blob.digest,
+            });
+        };
         let target = tempfile::NamedTempFile::new_in(dir).map_err(local)?;
         let mut file = tokio::fs::File::create(target.path())
             .await
@@ -250,19 +264,21 @@ impl Destination {
         Ok(target)
     }
 
-    async fn read_blob(&self, repository: &str, digest: &Digest) -> Result<BlobStream> {
+    /// A blob's bytes as they come, unverified; `None` when it is not there. One try.
+    ///
+    /// # Errors
+    /// When the destination cannot be asked.
+    pub async fn read_blob(&self, repository: &str, digest: &Digest) -> Result<Option<BlobStream>> {
         match self {
             Self::Registry(registry) => Ok(registry.read_blob(repository, digest).await?),
-            Self::Folder(folder) => match folder.open_blob(repository, digest).await? {
-                Some((_, file)) => Ok(ReaderStream::with_capacity(file, 64 * 1024)
-                    .into_stream()
-                    .boxed()),
-                None => Err(DestinationError::Blob {
-                    repository: repository.to_owned(),
-                    digest: *digest,
-                    problem: "it is not there".to_owned(),
-                }),
-            },
+            Self::Folder(folder) => {
+                let opened = folder.open_blob(repository, digest).await?;
+                Ok(opened.map(|(_, file)| {
+                    ReaderStream::with_capacity(file, 64 * 1024)
+                        .into_stream()
+                        .boxed()
+                }))
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod body;
 pub mod destination;
 pub mod digest;
 pub mod folder;
+pub mod index;
 pub mod layout;
 mod local;
 pub mod manifest;

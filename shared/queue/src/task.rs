@@ -47,7 +47,8 @@ pub struct Task {
     /// even if the tag names them. A worker that does not know this finds them held; who asked for it looks again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub renew: bool,
-    /// The folder that serves the files: http, https or file, ending with `/`.
+    /// The folder that serves the files: http, https or file, or where a mirror holds the subdir (oci, oci+http,
+    /// oci+file); ends with `/`.
     pub source: Url,
     /// Every file of the build, because all formats live under one tag.
     pub files: Vec<TaskFile>,
@@ -122,6 +123,20 @@ impl Task {
         format!("{name}-{version}-{build}")
     }
 
+    /// Where a file of the build is.
+    ///
+    /// # Panics
+    /// If the task was not checked: its source must be a folder with a host or an absolute path.
+    #[must_use]
+    pub fn url(&self, file: &str) -> Url {
+        let mut url = self.source.clone();
+        url.path_segments_mut()
+            .expect("a task's source is a folder with a host or an absolute path")
+            .pop_if_empty()
+            .push(file);
+        url
+    }
+
     /// The build's key in the ledger; the same as [`Task::stem`].
     #[must_use]
     pub fn build_key(&self) -> String {
@@ -193,9 +208,14 @@ impl Task {
 
     fn check_source(&self) -> Result<(), TaskError> {
         let remote = match self.source.scheme() {
-            "http" | "https" => true,
-            "file" => false,
-            _ => return refused("source", "only http, https and file are known"),
+            "http" | "https" | "oci" | "oci+http" => true,
+            "file" | "oci+file" => false,
+            _ => {
+                return refused(
+                    "source",
+                    "only http, https, file and their oci forms are known",
+                );
+            }
         };
         if !self.source.path().ends_with('/') {
             return refused("source", "must be a folder and end with `/`");

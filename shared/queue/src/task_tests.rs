@@ -119,6 +119,8 @@ fn credentials_do_not_travel() {
         "https://me:pw@host.test/chan/linux-64/",
         "https://host.test/t/tk-123/chan/linux-64/",
         "https://host.test/chan/linux-64/?sig=secret",
+        "oci://me:secret@host.test/chan/linux-64/",
+        "oci+http://host.test/chan/linux-64/?sig=secret",
     ] {
         let mut task = sample(1);
         task.source = source.parse().unwrap();
@@ -133,6 +135,13 @@ fn credentials_do_not_travel() {
 #[test]
 fn a_local_folder_called_t_is_no_token() {
     let mut task = sample(1);
+    for source in [
+        "oci://ghcr.io/org/chan/linux-64/",
+        "oci+file:///data/t/chan/linux-64/",
+    ] {
+        task.source = source.parse().unwrap();
+        assert_eq!(Task::decode(&task.encode().unwrap()).unwrap(), task);
+    }
     task.source = "file:///data/t/chan/linux-64/".parse().unwrap();
     assert_eq!(Task::decode(&task.encode().unwrap()).unwrap(), task);
 }

@@ -17,6 +17,7 @@ use mirror_oci::{Destination, layout};
 use mirror_queue::{Action, BuildName, Depth, MemoryQueue, Task, TaskFile, TaskQueue};
 use mirror_runtime::{MemoryHostBudget, Shutdown};
 use mirror_worker::extract::InfoLimits;
+use mirror_worker::source::{Logins, Sources};
 use mirror_worker::spool::Spool;
 use mirror_worker::{Activity, Context, Memory, OneMirror, Options, Target, Worker, WorkerError};
 use tempfile::TempDir;
@@ -101,7 +102,11 @@ impl Bench {
                     claims: Arc::<RedbLedger>::clone(&self.ledger),
                 },
             )),
-            fetcher: Arc::new(Fetcher::new(FetchOptions::default(), budget)),
+            sources: {
+                let shared = Arc::<MemoryHostBudget>::clone(&budget);
+                let fetcher = Fetcher::new(FetchOptions::default(), shared);
+                Arc::new(Sources::new(Arc::new(fetcher), Logins::default(), budget))
+            },
             spool: Spool::open(
                 self.dir.path().join(&name),
                 self.spool.load(Ordering::Relaxed),

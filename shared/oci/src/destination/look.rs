@@ -68,7 +68,7 @@ impl Destination {
         loop {
             let error = match self.try_hash_blob(repository, blob).await {
                 Ok(seen) => return Ok(seen),
-                // What is not there says so in many ways.
+                // What is not there may say so in other ways.
                 Err(error) => match self.look_at_blob(repository, blob).await? {
                     Seen::Absent => return Ok(Seen::Absent),
                     _ => error,
@@ -90,7 +90,9 @@ impl Destination {
             digest: blob.digest,
             problem,
         };
-        let mut bytes = self.read_blob(repository, &blob.digest).await?;
+        let Some(mut bytes) = self.read_blob(repository, &blob.digest).await? else {
+            return Ok(Seen::Absent);
+        };
         let mut sha256 = rattler_digest::Sha256::new();
         let mut size = 0;
         loop {

@@ -88,10 +88,23 @@ impl Registry {
         })
     }
 
+    /// The same for one that is only read from: no token asks for more than that.
+    #[must_use]
+    pub fn for_reading(mut self) -> Self {
+        self.auth.only_reads = true;
+        self
+    }
+
     /// `host[:port]`.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Whether `other` is a client of the same registry.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.base.origin() == other.base.origin()
     }
 
     fn url(&self, path: &str) -> Url {

@@ -9,7 +9,7 @@ use reqwest::{Method, Response, StatusCode};
 
 use super::Registry;
 use super::answer::ErrorAnswer;
-use super::auth::Authorization;
+use super::auth::{AlsoPull, Authorization};
 use super::challenge::challenges;
 use super::error::RegistryError;
 use super::hops;
@@ -105,7 +105,11 @@ impl Registry {
         if request.url.origin() != self.base.origin() {
             return Ok(Authorization::None);
         }
-        let (life, also_pull) = (request.upload_time(), self.configs.home());
+        let also_pull = AlsoPull {
+            needed: request.mounts_from,
+            useful: self.configs.home(),
+        };
+        let life = request.upload_time();
         self.auth
             .authorization(request.repository, request.access, also_pull, life)
             .await

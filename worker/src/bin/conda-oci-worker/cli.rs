@@ -40,6 +40,8 @@ Environment:
   CONDA_OCI_STATE_FILE name.
   ORAS_USER, ORAS_PASS     login at the registries, both or neither; ORAS_PASS_FILE names a file with
                            the password
+  ORAS_SOURCE_USER, ORAS_SOURCE_PASS
+                           the same at the registries of --source, which packages are read from
   HTTPS_PROXY, HTTP_PROXY  proxies for both channels and registries; NO_PROXY names what is reached
                            without them
   RUST_LOG                 the log's filter, such as mirror_oci=debug; over --quiet and --debug
@@ -85,6 +87,10 @@ pub(crate) struct Cli {
     /// Registry this worker may push to (a host with its port), repeatable; needed with a login or a rate [default: any]
     #[arg(long = "registry", value_name = "HOST", help_heading = "Where")]
     registries: Vec<String>,
+
+    /// Registry that is read from with the login of ORAS_SOURCE_USER (a host with its port), repeatable
+    #[arg(long = "source", value_name = "HOST", help_heading = "Where")]
+    sources: Vec<String>,
 
     /// Tasks may name folders, as channel or as destination: every worker and the coordinator see them under one path
     #[arg(long, help_heading = "Where")]
@@ -173,6 +179,9 @@ pub(crate) struct Settings {
     /// `host[:port]` of the registries it may push to; none: any.
     pub registries: Vec<String>,
     pub credentials: Option<Credentials>,
+    /// `host[:port]` of the registries that are read from with a login, and that login.
+    pub sources: Vec<String>,
+    pub source_credentials: Option<Credentials>,
     pub shared_path: bool,
     pub workers: usize,
     pub rates: Rates,
@@ -209,11 +218,14 @@ impl Cli {
         let state = Hidden::or_from_file(self.state, "state")?;
         let state = state.context("no state: give --state redis://host, or set CONDA_OCI_STATE")?;
         let credentials = Credentials::from_environment()?;
-        let registries: Vec<String> = self
-            .registries
-            .iter()
-            .map(|registry| host(registry))
-            .collect::<anyhow::Result<_>>()?;
+        let registries = hosts("--registry", &self.registries)?;
+        let sources = hosts("--source", &self.sources)?;
+        let source_credentials = Credentials::of_source_from_environment()?;
+        anyhow::ensure!(
+            source_credentials.is_none() || !sources.is_empty(),
+            "ORAS_SOURCE_USER and ORAS_SOURCE_PASS are set, but not what they are the login of: name the registry that is \
+             read from with --source HOST"
+        );
         anyhow::ensure!(
             credentials.is_none() || !registries.is_empty(),
             "ORAS_USER and ORAS_PASS are set, but not what they are the login of: name the registry with --registry HOST, or \
@@ -257,6 +269,8 @@ impl Cli {
             redis,
             registries,
             credentials,
+            sources,
+            source_credentials,
             shared_path: self.shared_path,
             workers,
             rates: Rates {
@@ -274,12 +288,13 @@ impl Cli {
     }
 }
 
-/// The host of a registry's address, which may be written with a namespace.
-fn host(registry: &str) -> anyhow::Result<String> {
-    match registry.parse::<Address>()? {
+/// The hosts of registries' addresses, which may be written with a namespace.
+fn hosts(option: &str, registries: &[String]) -> anyhow::Result<Vec<String>> {
+    let host = |registry: &String| match registry.parse::<Address>()? {
         Address::Registry(address) => Ok(address.host()),
-        Address::Folder(_) => {
-            anyhow::bail!("--registry names the host of a registry; folders need --shared-path")
+        Address::Folder(_) | Address::Channel(_) => {
+            anyhow::bail!("{option} names the host of a registry; folders need --shared-path")
         }
-    }
+    };
+    registries.iter().map(host).collect()
 }

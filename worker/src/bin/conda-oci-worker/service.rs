@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use mirror_channel::source::{FetchOptions, Fetcher};
 use mirror_ledger::RedisConnection;
+use mirror_oci::registry::Credentials;
 use mirror_queue::{RabbitQueue, TaskQueue as _};
 use mirror_runtime::host_budget::Rates;
 use mirror_runtime::{Disposed, Disposition, HostBudget, Shutdown, process};
+use mirror_worker::source::{Logins, Sources};
 use mirror_worker::spool::Spool;
 use mirror_worker::{Activity, Context, Options, OwnFolder, Worker, WorkerError};
 
@@ -75,6 +77,8 @@ async fn work(
         ..FetchOptions::default()
     };
     let fetcher = Arc::new(Fetcher::new(fetching, Arc::clone(&budget)));
+    let sources = Sources::new(fetcher, logins(settings), Arc::clone(&budget));
+    let sources = Arc::new(sources);
     let mirrors = Arc::new(Served {
         redis: redis.clone(),
         budget,
@@ -92,7 +96,7 @@ async fn work(
         let worker = Worker::new(Context {
             queue: Arc::clone(&queue) as _,
             mirrors: Arc::clone(&mirrors) as _,
-            fetcher: Arc::clone(&fetcher),
+            sources: Arc::clone(&sources),
             spool: spool.clone(),
             limits: settings.limits,
             activity: Arc::clone(activity),
@@ -172,6 +176,22 @@ where
 }
 
 /// The rates of the hosts this worker pushes to. Of those it does not know beforehand only ghcr.io's is known.
+/// What is read from with a login: the registries named as sources, and those that may be pushed to.
+fn logins(settings: &Settings) -> Logins {
+    let with = |login: Option<&Credentials>, logins: Logins, host: &String| {
+        logins.with(host.clone(), login.cloned())
+    };
+    let read = settings
+        .sources
+        .iter()
+        .fold(Logins::default(), |all, host| {
+            with(settings.source_credentials.as_ref(), all, host)
+        });
+    settings.registries.iter().fold(read, |all, host| {
+        with(settings.credentials.as_ref(), all, host)
+    })
+}
+
 fn rates(settings: &Settings) -> HashMap<String, Rates> {
     let known = ["ghcr.io".to_owned()];
     let hosts = settings.registries.iter().chain(&known);

@@ -35,11 +35,18 @@ pub(super) struct Token {
     pub(super) secret: Secret,
     /// It was asked for two repositories.
     pub(super) two_scopes: bool,
+    /// The second of them.
+    other: Option<String>,
     expires: Instant,
     life: Duration,
 }
 
 impl Token {
+    /// Whether it was asked to be good for this repository too.
+    pub(super) fn was_asked_for(&self, other: &str) -> bool {
+        self.other.as_deref() == Some(other)
+    }
+
     /// Whether a request that takes `needed` can be made with it. Half its life is always enough:
     /// else large uploads would each get a new one, which lasts hardly longer.
     pub(super) fn lasts(&self, needed: Duration) -> bool {
@@ -85,7 +92,12 @@ impl Auth {
             Err(RegistryError::Answered { status, .. }) => {
                 matches!(status.as_u16(), 400 | 401 | 403 | 404)
             }
-            fetched => return fetched,
+            fetched => {
+                return fetched.map(|token| Token {
+                    other: Some(other.to_owned()),
+                    ..token
+                });
+            }
         };
         let token = self.fetch(endpoint, &scopes[..1]).await?;
         if refused {
@@ -166,6 +178,7 @@ impl Auth {
         Ok(Token {
             secret: Secret::new(secret),
             two_scopes: scopes.len() > 1,
+            other: None,
             expires: asked + life,
             life,
         })
