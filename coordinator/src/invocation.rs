@@ -3,11 +3,13 @@
 mod voice;
 
 use std::io::IsTerminal as _;
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use mirror_runtime::telemetry::{self, Verbosity};
-use mirror_runtime::{Shutdown, descriptors};
+use mirror_runtime::telemetry::{self, Export, SPANS, Service, Verbosity};
+use mirror_runtime::{Shutdown, descriptors, listen};
 use tracing::Instrument as _;
 
 use crate::cli::MirrorCommand;
@@ -40,8 +42,18 @@ pub(crate) fn mirror(command: MirrorCommand, purpose: Purpose) -> ExitCode {
     let screen = Screen::default();
     let (verbosity, log) = (command.run.verbosity(), command.run.format());
     let colours = std::io::stderr().is_terminal() && !is_colourless();
-    telemetry::init(verbosity, log, colours, screen.writer());
-    let dry_run = command.run.dry_run;
+    let (dry_run, listen) = (command.run.dry_run, command.run.listen);
+    // Before the runtime: what is exported is sent by threads of its own.
+    let export = Export::from_environment(Service {
+        name: "conda-oci",
+        version: env!("CARGO_PKG_VERSION"),
+        is_scraped: listen.is_some(),
+    });
+    let (export, refused) = match export {
+        Ok(export) => (Arc::new(export), None),
+        Err(error) => (Arc::default(), Some(error)),
+    };
+    telemetry::init(verbosity, log, colours, screen.writer(), &export);
     let mut voice = Voice {
         quiet: verbosity == Verbosity::Quiet,
         json: command.run.json,
@@ -49,6 +61,10 @@ pub(crate) fn mirror(command: MirrorCommand, purpose: Purpose) -> ExitCode {
         several: false,
         has_spoken: false,
     };
+    if let Some(error) = refused {
+        voice.error(&error.to_string());
+        return ExitCode::from(COULD_NOT_RUN);
+    }
     let turns = match command.turns(purpose) {
         Ok(turns) => turns,
         Err(error) => {
@@ -75,9 +91,11 @@ pub(crate) fn mirror(command: MirrorCommand, purpose: Purpose) -> ExitCode {
             return ExitCode::from(COULD_NOT_RUN);
         }
     };
-    let code = runtime.block_on(all(turns, workers, dry_run, &screen, voice));
+    let serving = listen.map(|address| (address, Arc::clone(&export)));
+    let code = runtime.block_on(all(turns, workers, dry_run, &screen, serving, voice));
     // A decoder on a blocking thread may be at work on what nobody waits for any more.
     runtime.shutdown_timeout(Duration::from_secs(1));
+    export.flush();
     ExitCode::from(code)
 }
 
@@ -92,6 +110,7 @@ async fn all(
     workers: usize,
     dry_run: bool,
     screen: &Screen,
+    serving: Option<(SocketAddr, Arc<Export>)>,
     mut voice: Voice,
 ) -> u8 {
     let shutdown = match Shutdown::on_signals() {
@@ -101,13 +120,20 @@ async fn all(
             return COULD_NOT_RUN;
         }
     };
+    if let Some((address, export)) = serving
+        && let Err(error) = listen::serve(address, || Ok(()), export, shutdown.child()).await
+    {
+        voice.error(&error.to_string());
+        return COULD_NOT_RUN;
+    }
     let mut worst = 0;
     for turn in turns {
         let summary = match turn.request {
             Ok(mut request) => {
                 request.options.workers = request.options.workers.min(workers);
                 let style = Style::pick(voice.quiet, voice.log);
-                let running = engine::run(request, style, screen, &shutdown);
+                let span = tracing::info_span!(target: SPANS, parent: None, "mirror", conda.channel = turn.channel);
+                let running = engine::run(request, style, screen, &shutdown).instrument(span);
                 match voice.several {
                     true => {
                         let span = tracing::error_span!("mirror", of = turn.title);

@@ -24,6 +24,7 @@ mod service;
 mod settle;
 mod sink;
 mod slot;
+mod spans;
 pub mod spool;
 mod steps;
 mod sums;

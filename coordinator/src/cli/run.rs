@@ -1,5 +1,6 @@
 //! The options of one invocation, whatever it mirrors: how it runs and what it says.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -39,6 +40,10 @@ pub(crate) struct RunArgs {
     /// Print the plan of a dry run, or what a run came to, as JSON: an object a mirror, each on a line
     #[arg(long, help_heading = "Output")]
     pub json: bool,
+
+    /// Address for /healthz, /readyz and /metrics while it runs, such as 0.0.0.0:9090 [default: none]
+    #[arg(long, value_name = "ADDRESS", help_heading = "Output")]
+    pub listen: Option<SocketAddr>,
 
     /// Say nothing when all is well
     #[arg(short, long, conflicts_with = "debug", help_heading = "Output")]

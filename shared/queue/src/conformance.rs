@@ -286,6 +286,7 @@ fn counts(ready: u64, delayed: u64, unacknowledged: u64) -> Depth {
         ready,
         delayed,
         unacknowledged,
+        dead: 0,
     }
 }
 
