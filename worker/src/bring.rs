@@ -11,12 +11,15 @@ use mirror_channel::name::{ArchiveType, FileName};
 use mirror_oci::manifest::Manifest;
 use mirror_oci::package::{InfoLayers, Transferred, Wanted, package_layer};
 use mirror_oci::{Body, Digest, Presence};
+use mirror_runtime::telemetry::{Step, step};
 use mirror_runtime::{fail_point, redact};
+use tracing::{Instrument as _, Span};
 
 use crate::error::TransferError;
 use crate::extract::{self, Extraction, Info};
 use crate::fetch::{Download, fetch};
 use crate::meanwhile::{Arriving, Meanwhile, Upload, no_upload, upload_early};
+use crate::spans;
 use crate::steps::Asked;
 use crate::transfer::{AtHand, Transfer};
 
@@ -57,10 +60,13 @@ impl Transfer<'_> {
             allow_unverified: self.task.allow_unverified,
             progress: &progress,
         };
-        let begin = |arriving| self.meanwhile(wanted, presence, arriving);
-        let (fetched, mut meanwhile) = fetch(download, begin).await?;
+        let task = Span::current();
+        let begin = |arriving| self.meanwhile(wanted, presence, &task, arriving);
+        let span = spans::download(&url, wanted);
+        let (fetched, mut meanwhile) = step(Step::Download, span, fetch(download, begin)).await?;
         let followed = meanwhile.take_info();
         let info = self.info(file, &fetched.body, followed);
+        let info = step(Step::Extract, spans::extract(wanted), info);
         let info = match meanwhile.during(info).await {
             Ok(info) => info,
             Err(error) => {
@@ -132,7 +138,13 @@ impl Transfer<'_> {
     }
 
     /// What is done with a file while it comes.
-    fn meanwhile(&self, wanted: &Wanted, presence: Presence, arriving: Arriving) -> Meanwhile<'_> {
+    fn meanwhile(
+        &self,
+        wanted: &Wanted,
+        presence: Presence,
+        task: &Span,
+        arriving: Arriving,
+    ) -> Meanwhile<'_> {
         let Arriving {
             growing,
             reservation,
@@ -155,9 +167,11 @@ impl Transfer<'_> {
         let digest = wanted.sha256.map(Digest::from_sha256);
         let repository = &self.place.repository;
         let upload = |abandoned| match self.target.destination.takes_growing().zip(digest) {
+            // It may outlive the download, so it is no child of that.
             Some((registry, digest)) => upload_early(
                 registry, repository, digest, growing, near, presence, abandoned,
             )
+            .instrument(task.clone())
             .boxed(),
             None => no_upload(),
         };

@@ -28,6 +28,7 @@ mod settle;
 mod sink;
 mod slot;
 pub mod source;
+mod spans;
 pub mod spool;
 mod steps;
 mod sums;

@@ -8,8 +8,11 @@ use mirror_ledger::{self as ledger, Claim, FileOutcome};
 use mirror_oci::layout::{Place, SubdirLayout};
 use mirror_oci::package::Wanted;
 use mirror_queue::{Action, Delivery, QueueError, Task};
+use mirror_runtime::metrics::metrics;
+use mirror_runtime::telemetry::traced;
 use mirror_runtime::{Disposed as _, Shutdown};
 use tokio::sync::Semaphore;
+use tracing::Span;
 
 use crate::context::Context;
 use crate::denials::Denials;
@@ -20,6 +23,7 @@ use crate::pull::Pull;
 use crate::rest::Rest;
 use crate::service::WorkerError;
 use crate::settle::{Then, failed, or_again};
+use crate::spans;
 use crate::steps::{Asked, are_worth_a_look, needs_probe};
 use crate::transfer::{Knowledge, Transfer};
 
@@ -84,7 +88,12 @@ impl Slot {
         Ok(())
     }
 
-    async fn handle(&self, mut delivery: Delivery, stop: &Shutdown) -> Result<(), WorkerError> {
+    async fn handle(&self, delivery: Delivery, stop: &Shutdown) -> Result<(), WorkerError> {
+        let span = spans::process(&delivery, self.context.queue.system());
+        traced(span, self.work_on(delivery, stop)).await
+    }
+
+    async fn work_on(&self, mut delivery: Delivery, stop: &Shutdown) -> Result<(), WorkerError> {
         let task = delivery.task.clone();
         let stem = task.stem();
         let memory = &self.context.mirrors.memory(&task);
@@ -115,6 +124,8 @@ impl Slot {
                 interrupted,
             ),
         };
+        metrics().attempt(hold.attempt);
+        Span::current().record("conda.attempt", hold.attempt);
         // Under the claim: whoever had it until now may have done it.
         if is_settled(&task, &checked, memory).await? {
             hold.release(false).await?;

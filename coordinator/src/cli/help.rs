@@ -58,6 +58,8 @@ Environment:
                            the password
   HTTPS_PROXY, HTTP_PROXY  proxies for both the channel and the registry; NO_PROXY names what is
                            reached without them
+  OTEL_EXPORTER_OTLP_ENDPOINT and the other OTEL_* variables of OpenTelemetry: where traces and
+                           metrics go by OTLP (http/protobuf); nowhere without them
   NO_COLOR                 if not empty: no colours
   RUST_LOG                 the log's filter, such as mirror_oci=debug; over --quiet and --debug
 

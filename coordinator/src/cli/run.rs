@@ -1,5 +1,6 @@
 //! The options of one invocation, whatever it mirrors: how it runs and what it says.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -35,6 +36,10 @@ pub(crate) struct RunArgs {
     /// Try failed files now, not only an hour after they failed
     #[arg(long, help_heading = "How")]
     pub retry_failed: bool,
+
+    /// Address for /healthz, /readyz and /metrics while it runs, such as 0.0.0.0:9090 [default: none]
+    #[arg(long, value_name = "ADDRESS", help_heading = "Output")]
+    pub listen: Option<SocketAddr>,
 
     #[command(flatten)]
     pub output: OutputArgs,

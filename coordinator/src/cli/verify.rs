@@ -118,6 +118,7 @@ impl VerifyCommand {
             only: self.only,
             dry_run: false,
             retry_failed: true,
+            listen: None,
             output: self.output,
         };
         let command = MirrorCommand {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mirror_ledger::{LeaseGrant, Ledger};
+use mirror_runtime::metrics::metrics;
 
 use super::LEASE;
 use crate::error::RunError;
@@ -10,6 +11,22 @@ use crate::run::Run;
 
 /// How often a lease that is somebody else's is asked for.
 const AGAIN: Duration = Duration::from_secs(2);
+
+/// Shows among the metrics that the lease on a subdir is held, until it is dropped.
+pub(super) struct LeaseShown<'a>(&'a str, &'a str);
+
+impl<'a> LeaseShown<'a> {
+    pub(super) fn of(channel: &'a str, subdir: &'a str) -> Self {
+        metrics().lease(channel, subdir, true);
+        Self(channel, subdir)
+    }
+}
+
+impl Drop for LeaseShown<'_> {
+    fn drop(&mut self) {
+        metrics().lease(self.0, self.1, false);
+    }
+}
 
 /// Takes the lease. That of a run that died is waited out; one that is renewed meanwhile has a living owner.
 /// `false`: a stop was asked for.

@@ -8,6 +8,7 @@ mod lease;
 mod local;
 mod prepare;
 mod pull;
+mod spans;
 mod tags;
 mod transfer;
 mod watch;
@@ -20,6 +21,8 @@ use mirror_channel::subdir::NOARCH;
 use mirror_ledger::SubdirState;
 use mirror_oci::DestinationError;
 use mirror_oci::layout::SubdirLayout;
+use mirror_runtime::metrics::metrics;
+use mirror_runtime::telemetry::traced;
 use mirror_runtime::{Disposed, Disposition, clock};
 
 use crate::error::RunError;
@@ -30,6 +33,7 @@ use crate::run::Run;
 use crate::summary::{Publication, SubdirSummary};
 pub(crate) use follow::{Follow, Followed};
 use index::{Upstream, fetch};
+use lease::LeaseShown;
 pub(crate) use lease::{keep_lease, take_lease};
 use prepare::{Prepared, Ready};
 
@@ -85,6 +89,15 @@ impl<'a> Sync<'a> {
     /// When the run cannot go on; failures of single files are in the summary.
     pub(crate) async fn run(
         self,
+        others_served: bool,
+        summary: &mut SubdirSummary,
+    ) -> anyhow::Result<bool> {
+        let span = spans::sync(&self.run.channel.name, self.subdir, &self.layout);
+        traced(span, self.planned_anew(others_served, summary)).await
+    }
+
+    async fn planned_anew(
+        &self,
         others_served: bool,
         summary: &mut SubdirSummary,
     ) -> anyhow::Result<bool> {
@@ -166,12 +179,14 @@ impl<'a> Sync<'a> {
         }
         // Whoever held the lease until now may have published.
         let state = self.state().await?;
+        let held = LeaseShown::of(&self.run.channel.name, self.subdir);
         let outcome = tokio::select! {
             outcome = self.plan_and_publish(state, answer, summary) => outcome,
             lost = keep_lease(self.run, &*self.run.ledger, self.subdir) => Err(lost),
         };
         let owner = &self.run.name;
         self.run.ledger.release_lease(self.subdir, owner).await?;
+        drop(held);
         outcome.map(|()| true)
     }
 
@@ -229,9 +244,11 @@ impl<'a> Sync<'a> {
         summary: &mut SubdirSummary,
     ) -> anyhow::Result<()> {
         let ledger = self.run.ledger.id(self.subdir).await?;
-        let prepared = match self.prepare(state, answer).await? {
+        let preparing = traced(spans::plan(self.subdir), self.prepare(state, answer));
+        let prepared = match preparing.await? {
             Ready::Stopped => return Ok(()),
             Ready::Unchanged(unchanged) => {
+                self.show_fresh();
                 *summary = *unchanged;
                 return Ok(());
             }
@@ -283,6 +300,12 @@ impl<'a> Sync<'a> {
             return Ok(());
         };
         self.run.progress.plan(plan.totals.files, plan.totals.bytes);
+        metrics().planned(
+            &self.run.channel.name,
+            self.subdir,
+            plan.totals.files,
+            plan.work.len() as u64,
+        );
 
         if !plan.work.is_empty() || latest.is_none() {
             self.run.may_push(&self.layout, destination).await?;
@@ -332,6 +355,13 @@ impl<'a> Sync<'a> {
             .set_subdir_state(self.subdir, &state)
             .await?;
         Ok(())
+    }
+
+    /// The published index is what it should be, as of now.
+    fn show_fresh(&self) {
+        if !self.run.options.dry_run {
+            metrics().published(&self.run.channel.name, self.subdir, clock::now_ms());
+        }
     }
 
     fn unchanged(&self, state: Option<&SubdirState>) -> SubdirSummary {

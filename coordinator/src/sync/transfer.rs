@@ -10,10 +10,14 @@ use mirror_channel::channel::Location;
 use mirror_channel::repodata::Record;
 use mirror_ledger::{Counts, FileOutcome, Recorded};
 use mirror_oci::{Destination, DestinationError};
+use mirror_runtime::metrics::metrics;
+use mirror_runtime::telemetry::traced;
 use mirror_runtime::{Disposed as _, Disposition};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::follow::{Follow, Followed, tasks};
+use super::spans::{self, Traces};
 use super::tags::Tags;
 use super::{Purpose, Sync};
 use crate::error::RunError;
@@ -198,11 +202,14 @@ impl Sync<'_> {
         summary: &mut SubdirSummary,
     ) -> anyhow::Result<()> {
         let template = Arc::new(template);
+        let traces = Traces::of(plan.work.len());
         let mut tasks = std::pin::pin!(tasks(plan, template));
         let queued = async {
             let mut confirming = FuturesUnordered::new();
             while let Some(planned) = tasks.try_next().await? {
-                confirming.push(self.run.queue.publish(planned.task));
+                let queue = &self.run.queue;
+                let span = traces.send(&planned.task, queue.system());
+                confirming.push(queue.publish(planned.task).instrument(span));
                 *summary.queued.get_or_insert(0) += 1;
                 mirror_runtime::fail_point::hit("while-queueing").await;
                 if confirming.len() >= UNCONFIRMED {
@@ -222,7 +229,19 @@ impl Sync<'_> {
         publisher: &mut Publisher<'_>,
         summary: &mut SubdirSummary,
     ) -> anyhow::Result<Publication> {
-        let published = publisher.publish().await?;
+        let began = Instant::now();
+        let published = traced(spans::publish(self.subdir), publisher.publish()).await;
+        let outcome = match &published {
+            Ok(Published::Wrote) => "wrote",
+            Ok(Published::Unchanged) => "unchanged",
+            Ok(Published::WouldShrink { .. }) => "refused",
+            Err(_) => "failed",
+        };
+        metrics().publication(began.elapsed(), outcome);
+        let published = published?;
+        if !matches!(published, Published::WouldShrink { .. }) {
+            self.show_fresh();
+        }
         summary.indexed = Some(publisher.state.records);
         Ok(match published {
             Published::Unchanged => Publication::Unchanged,

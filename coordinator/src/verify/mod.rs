@@ -26,7 +26,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use mirror_runtime::telemetry::{self, Format, Verbosity};
+use mirror_runtime::telemetry::{self, Export, Format, Verbosity};
 use mirror_runtime::{Shutdown, descriptors};
 
 use crate::cli::{Depth, VerifyCommand};
@@ -50,7 +50,7 @@ pub(crate) fn verify(command: VerifyCommand) -> ExitCode {
     let (verbosity, log) = (command.output.verbosity(), command.output.format());
     let colourless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colours = io::stderr().is_terminal() && !colourless;
-    telemetry::init(verbosity, log, colours, screen.writer());
+    telemetry::init(verbosity, log, colours, screen.writer(), &Export::nothing());
     let mut voice = Voice {
         quiet: verbosity == Verbosity::Quiet,
         json: command.output.json,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mirror_runtime::Disposed as _;
+use mirror_runtime::telemetry::{Step, step};
 use rattler_digest::digest::Digest as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::ReaderStream;
@@ -18,6 +19,7 @@ use crate::folder::{Folder, Put};
 use crate::local::plain;
 use crate::manifest::Descriptor;
 use crate::registry::{Registry, few_tries};
+use crate::spans;
 use crate::{BlobStream, Body, Digest, Presence, Pushed, StoredManifest, layout, manifest};
 
 pub use error::DestinationError;
@@ -93,15 +95,19 @@ impl Destination {
         body: &Body,
         presence: Presence,
     ) -> Result<Pushed> {
-        match self {
-            Self::Registry(registry) => Ok(registry
-                .push_blob(repository, digest, body, presence)
-                .await?),
-            Self::Folder(folder) => match folder.put_blob(repository, digest, body).await? {
-                Put::Written => Ok(Pushed::Sent),
-                Put::Present => Ok(Pushed::Present),
-            },
-        }
+        let span = spans::blob(repository, digest, body.len());
+        let pushing = async {
+            match self {
+                Self::Registry(registry) => Ok(registry
+                    .push_blob(repository, digest, body, presence)
+                    .await?),
+                Self::Folder(folder) => match folder.put_blob(repository, digest, body).await? {
+                    Put::Written => Ok(Pushed::Sent),
+                    Put::Present => Ok(Pushed::Present),
+                },
+            }
+        };
+        step(Step::Blob, span, pushing).await
     }
 
     /// The registry, to which a blob can be sent while it still grows. Into a folder it would hold one of few threads
@@ -143,10 +149,16 @@ impl Destination {
     /// # Errors
     /// When it is refused ([`DestinationError::is_blob_unknown`]) or cannot be stored.
     pub async fn put_manifest(&self, repository: &str, tag: &str, bytes: &Bytes) -> Result<Digest> {
-        match self {
-            Self::Registry(registry) => Ok(registry.put_manifest(repository, tag, bytes).await?),
-            Self::Folder(folder) => Ok(folder.put_manifest(repository, tag, bytes).await?),
-        }
+        let span = spans::manifest(repository, tag);
+        let putting = async {
+            match self {
+                Self::Registry(registry) => {
+                    Ok(registry.put_manifest(repository, tag, bytes).await?)
+                }
+                Self::Folder(folder) => Ok(folder.put_manifest(repository, tag, bytes).await?),
+            }
+        };
+        step(Step::Manifest, span, putting).await
     }
 
     /// Puts many manifests of one repository, `at_once` of them at a time. A folder writes its index

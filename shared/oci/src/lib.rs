@@ -13,6 +13,7 @@ mod local;
 pub mod manifest;
 pub mod package;
 pub mod registry;
+pub mod spans;
 
 pub use body::Body;
 pub use destination::{Destination, DestinationError, Seen};

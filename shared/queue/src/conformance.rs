@@ -287,6 +287,7 @@ fn counts(ready: u64, delayed: u64, unacknowledged: u64) -> Depth {
         ready,
         delayed,
         unacknowledged,
+        dead: 0,
     }
 }
 

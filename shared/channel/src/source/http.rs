@@ -5,11 +5,12 @@
 //! (conda puts tokens into paths).
 
 use std::error::Error;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use futures::{StreamExt, TryStreamExt};
 use mirror_runtime::host_budget::{HostBudget, RequestKind};
 use mirror_runtime::local::is_out_of_descriptors;
+use mirror_runtime::metrics::metrics;
 use mirror_runtime::redact;
 use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
@@ -69,12 +70,11 @@ pub(super) async fn get(
     budget.admit(&host, RequestKind::Read).await;
     let conditions = known.map(conditions).unwrap_or_default();
     let conditional = !conditions.is_empty();
-    let response = client
-        .get(url.clone())
-        .headers(conditions)
-        .send()
-        .await
-        .map_err(|error| transport(url, options, error))?;
+    let began = Instant::now();
+    let sent = client.get(url.clone()).headers(conditions).send().await;
+    let status = sent.as_ref().ok().map(|sent| sent.status().as_u16());
+    metrics().request(&host, "GET", began.elapsed(), status);
+    let response = sent.map_err(|error| transport(url, options, error))?;
     match response.status() {
         StatusCode::OK => Ok(response),
         StatusCode::NOT_MODIFIED if conditional => Ok(response),

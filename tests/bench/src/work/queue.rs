@@ -58,6 +58,7 @@ fn task() -> Task {
         probe: false,
         attempt: 1,
         allow_unverified: false,
+        renew: false,
         source: "https://channel.test/conda-forge/linux-64/"
             .parse()
             .expect("a URL written here"),

@@ -44,6 +44,8 @@ Environment:
                            the same at the registries of --source, which packages are read from
   HTTPS_PROXY, HTTP_PROXY  proxies for both channels and registries; NO_PROXY names what is reached
                            without them
+  OTEL_EXPORTER_OTLP_ENDPOINT and the other OTEL_* variables of OpenTelemetry: where traces and
+                           metrics go by OTLP (http/protobuf); nowhere without them
   RUST_LOG                 the log's filter, such as mirror_oci=debug; over --quiet and --debug
 
 Exit codes: 0 stopped by a signal, 2 could not run.";
@@ -208,6 +210,10 @@ impl Cli {
             LogFormat::Text => Format::Text,
             LogFormat::Json => Format::Json,
         }
+    }
+
+    pub(crate) fn is_scraped(&self) -> bool {
+        self.listen.is_some()
     }
 
     /// Checks what was given and fills in the rest.

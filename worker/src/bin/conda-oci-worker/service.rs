@@ -11,13 +11,14 @@ use mirror_ledger::RedisConnection;
 use mirror_oci::registry::Credentials;
 use mirror_queue::{RabbitQueue, TaskQueue as _};
 use mirror_runtime::host_budget::Rates;
-use mirror_runtime::{Disposed, Disposition, HostBudget, Shutdown, process};
+use mirror_runtime::telemetry::Export;
+use mirror_runtime::{Disposed, Disposition, HostBudget, Shutdown, listen, process};
 use mirror_worker::source::{Logins, Sources};
 use mirror_worker::spool::Spool;
 use mirror_worker::{Activity, Context, Options, OwnFolder, Worker, WorkerError};
 
 use crate::cli::Settings;
-use crate::health::{Condition, Health, serve};
+use crate::health::{Condition, Health};
 use crate::presence::announce;
 use crate::served::Served;
 
@@ -30,11 +31,16 @@ const AWAY: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 /// When it cannot run as it is set up.
-pub(crate) async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    settings: Settings,
+    export: Arc<Export>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
     let activity = Arc::new(Activity::default());
-    let health = Arc::new(Health::new(Arc::clone(&activity)));
+    let health = Arc::new(Health::new());
     if let Some(address) = settings.listen {
-        serve(address, Arc::clone(&health), shutdown.child()).await?;
+        let health = Arc::clone(&health);
+        listen::serve(address, move || health.ready(), export, shutdown.child()).await?;
     }
     let name = process::name("conda-oci-worker");
     tracing::info!(name, slots = settings.workers, "starting");

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use mirror_runtime::metrics::metrics;
 use mirror_runtime::{RequestKind, Secret};
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -130,7 +131,10 @@ impl Auth {
             }
             self.budget.admit(&realm_host, RequestKind::Read).await;
             let asked = Instant::now();
-            let answer = request.send().await.map_err(|error| {
+            let answer = request.send().await;
+            let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+            metrics().request(&realm_host, "GET", asked.elapsed(), status);
+            let answer = answer.map_err(|error| {
                 // Tokens may be had at another host than packages.
                 let why = no_answer(error);
                 RegistryError::unanswered(ACTION, &realm_host, repository, why)
