@@ -99,7 +99,7 @@ impl Outset {
     fn run(self, dry_run: bool, turns: impl FnOnce() -> anyhow::Result<Vec<Turn>>) -> ExitCode {
         let Self {
             screen,
-            mut voice,
+            voice,
             export,
             listen,
         } = self;

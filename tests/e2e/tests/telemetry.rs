@@ -202,8 +202,13 @@ fn free_port() -> u16 {
 /// What a process answers at `path`, once it answers.
 async fn answer(port: u16, path: &str, running: &Running) -> (u16, String) {
     let began = Instant::now();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(10));
+    let client = client.build().unwrap();
+    let url = format!("http://127.0.0.1:{port}{path}");
     loop {
-        match reqwest::get(format!("http://127.0.0.1:{port}{path}")).await {
+        match client.get(&url).send().await {
             Ok(answer) => return (answer.status().as_u16(), answer.text().await.unwrap()),
             Err(error) => assert!(
                 began.elapsed() < Duration::from_secs(60),
