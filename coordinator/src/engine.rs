@@ -174,17 +174,20 @@ async fn mirror(
     let scratch = places.spool.join("indexes");
     empty_folder(&scratch)?;
 
+    let (queue, broker) = tokio::select! {
+        biased;
+        () = shutdown.requested() => return Ok((Ended::default(), Ok(()))),
+        queue = parts::queue(&options) => queue?,
+    };
+
     let activity = Arc::new(Activity::default());
     let run = Run {
         fingerprint: parts::fingerprint(&selection, &channel, options.allow_unverified),
         has_credentials: credentials.is_some(),
         destination: parts::destination(&options, credentials, &budget)?.map(Arc::new),
         ledger,
-        queue: tokio::select! {
-            biased;
-            () = shutdown.requested() => return Ok((Ended::default(), Ok(()))),
-            queue = parts::queue(&options) => queue?,
-        },
+        queue,
+        broker,
         sources,
         progress: Progress::new(Arc::clone(&activity)),
         report,

@@ -44,11 +44,16 @@ pub(crate) async fn shared(options: &Options) -> anyhow::Result<Option<RedisConn
     })
 }
 
-/// The queue between the planner and those who do the work.
-pub(crate) async fn queue(options: &Options) -> anyhow::Result<Arc<dyn TaskQueue>> {
+/// The queue between the planner and those who do the work, and the broker that it is at, if it is at one.
+pub(crate) async fn queue(
+    options: &Options,
+) -> anyhow::Result<(Arc<dyn TaskQueue>, Option<Arc<RabbitQueue>>)> {
     Ok(match options.queue.clone().filter(|_| !options.dry_run) {
-        None => Arc::new(MemoryQueue::new(QUEUE)),
-        Some(broker) => Arc::new(RabbitQueue::connect(broker).await?),
+        None => (Arc::new(MemoryQueue::new(QUEUE)), None),
+        Some(broker) => {
+            let broker = Arc::new(RabbitQueue::connect(broker).await?);
+            (Arc::clone(&broker) as _, Some(broker))
+        }
     })
 }
 

@@ -10,7 +10,7 @@ use mirror_ledger::{LeaseGrant, Ledger};
 use mirror_oci::layout::SubdirLayout;
 use mirror_oci::registry::Address;
 use mirror_oci::{Destination, DestinationError};
-use mirror_queue::TaskQueue;
+use mirror_queue::{RabbitQueue, TaskQueue};
 use mirror_runtime::{Disposed as _, Disposition, Shutdown};
 use mirror_worker::source::Sources;
 use tempfile::NamedTempFile;
@@ -38,6 +38,8 @@ pub(crate) struct Run {
     pub destination: Option<Arc<Destination>>,
     pub ledger: Arc<dyn Ledger>,
     pub queue: Arc<dyn TaskQueue>,
+    /// The same queue, where it is at a broker.
+    pub broker: Option<Arc<RabbitQueue>>,
     pub sources: Arc<Sources>,
     pub progress: Progress,
     pub report: Arc<Report>,

@@ -97,7 +97,7 @@ pub(crate) struct Follow<'a> {
     pub(super) retry_due_ms: Option<u64>,
     /// Whether something may be held that is not published: from before this run, or settled since the last publication.
     news: bool,
-    subdir: &'a str,
+    pub(super) subdir: &'a str,
     traces: Traces,
     /// Builds without an outcome.
     left: u64,
@@ -161,6 +161,7 @@ impl<'a> Follow<'a> {
         let mut watched = Instant::now() + watch::LOOK;
         loop {
             if self.exhausted && self.window.is_empty() {
+                self.take_note_of_the_dead().await?;
                 return Ok(Followed::Complete);
             }
             tokio::select! {

@@ -2,6 +2,7 @@
 
 mod belief;
 mod collect;
+mod dead;
 mod follow;
 mod index;
 mod lease;

@@ -83,6 +83,9 @@ impl Follow<'_> {
             }
         };
         metrics().depth(depth.ready, depth.delayed, depth.dead);
+        if depth.dead > 0 {
+            self.take_note_of_the_dead().await?;
+        }
         if depth.ready + depth.delayed > 0 {
             self.watch.quiet_since = None;
             return Ok(());
