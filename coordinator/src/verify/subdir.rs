@@ -28,6 +28,7 @@ use super::shards::{self, Shards};
 use super::summary::SubdirVerdict;
 use super::walk::{Walk, Walked};
 use super::{channel, tags};
+use crate::local::{self, merge_upstream};
 use crate::repair::Damage;
 
 /// The channel that a mirror is compared with.
@@ -297,6 +298,16 @@ impl Scope<'_> {
                 )?;
                 empty
             }
+        };
+        // What push-cache added is the mirror's own, and nothing that the channel should list.
+        let destination = self.verifier.destination;
+        let current = match local::read(destination, self.layout, None, scratch).await? {
+            Some(found) => {
+                merge_upstream(current.path(), &found.additions, scratch)
+                    .await?
+                    .0
+            }
+            None => current,
         };
         let comparison = Comparison {
             mirrored,

@@ -4,6 +4,7 @@ use mirror_e2e::mirror::Report;
 use mirror_e2e::stage::Stage;
 use mirror_kit::channel::Listing;
 use mirror_kit::fake_registry::{Kind, When};
+use mirror_kit::package::Fill;
 use mirror_kit::process::Home;
 
 use crate::support::{Cache, assert_exact, file, files, indexed, named, own, sha256};
@@ -139,4 +140,24 @@ async fn what_is_added_right_before_a_mirror_publishes_is_in_that_index() {
     mirror.wait().await.assert_code(0);
     assert_eq!(indexed(&stage), files(["slow", "ours"]));
     assert_exact(&stage);
+}
+
+#[tokio::test]
+async fn verify_finds_them_and_does_not_expect_them_of_the_channel() {
+    let stage = Stage::registry(named(&["theirs"])).await;
+    stage.run().run().await.assert_code(0);
+    let cache = Cache::of([own("ours"), own("theirs").payload(9, Fill::Random)]);
+    let push = || cache.push_to(&stage, &stage.home);
+    push().arg("--force").run().await.assert_code(0);
+    assert_eq!(indexed(&stage), files(["theirs", "ours"]));
+
+    let verify = || stage.command_in("verify", &stage.home);
+    let beside = || verify().args(["--against", stage.source.url().as_ref()]);
+    beside().run().await.assert_code(0);
+    // Nor is it left unseen when one is gone.
+    let ours = format!("{}/ours", stage.subdir("linux-64"));
+    assert!(stage.view().delete_manifest(&ours, "1.0-0"));
+    let ended = verify().run().await;
+    ended.assert_code(1);
+    assert!(ended.stdout.contains(&file("ours")), "{}", ended.to_text());
 }
