@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use mirror_channel::channel::{Channel, Location};
 use mirror_channel::selection::{Filters, NewerThan, Selection, unmatched};
-use mirror_channel::source::{FetchOptions, Fetcher};
+use mirror_channel::source::{FetchOptions, Fetcher, SourceLogins};
 use mirror_oci::registry::Credentials;
 use mirror_runtime::{Shutdown, clock, process};
 use mirror_worker::spool::{Spool, empty_folder};
@@ -116,6 +116,8 @@ async fn mirror(
     let budget = parts::budget(&options, redis.as_ref(), &name);
     let fetching = FetchOptions {
         read_timeout: options.read_timeout,
+        ca_file: options.trust.ca_file.clone(),
+        logins: SourceLogins::of_process()?,
         ..FetchOptions::default()
     };
     let fetcher = Arc::new(Fetcher::new(fetching, Arc::clone(&budget)));
@@ -151,7 +153,7 @@ async fn mirror(
 
     let activity = Arc::new(Activity::default());
     let run = Run {
-        fingerprint: parts::fingerprint(&selection, &channel, options.allow_unverified),
+        fingerprint: parts::fingerprint(&selection, &channel, &options),
         has_credentials: credentials.is_some(),
         destination: parts::destination(&options, credentials, &budget)?.map(Arc::new),
         ledger,

@@ -11,7 +11,7 @@ use mirror_channel::selection::Selection;
 use mirror_ledger::{Ledger, RedbLedger, RedisConnection};
 use mirror_oci::Destination;
 use mirror_oci::folder::Folder;
-use mirror_oci::registry::{Address, Credentials, Registry};
+use mirror_oci::registry::{Address, Credentials, Registry, RegistryOptions};
 use mirror_queue::{MemoryQueue, RabbitQueue, TaskQueue};
 use mirror_runtime::host_budget::Rates;
 use mirror_runtime::{HostBudget, MemoryHostBudget};
@@ -97,8 +97,13 @@ pub(crate) fn destination(
     Ok(match &options.registry {
         None => None,
         Some(Address::Registry(address)) => {
-            let registry = Registry::new(address, credentials, Arc::clone(budget))
-                .context("set up the registry client")?;
+            let registry = RegistryOptions {
+                credentials,
+                trust: options.trust.clone(),
+                max_chunk: options.max_chunk,
+            };
+            let registry = Registry::new(address, registry, Arc::clone(budget))
+                .with_context(|| format!("set up the client of {}", address.host()))?;
             Some(Destination::Registry(Box::new(registry)))
         }
         // A dry run neither makes the folder nor tries whether it can be written.
@@ -111,11 +116,12 @@ pub(crate) fn destination(
 }
 
 /// Of everything that decides what a complete run leaves behind.
-pub(crate) fn fingerprint(
-    selection: &Selection,
-    channel: &Channel,
-    allow_unverified: bool,
-) -> String {
+pub(crate) fn fingerprint(selection: &Selection, channel: &Channel, options: &Options) -> String {
     let (channel, selection) = (channel.display(), selection.fingerprint());
-    format!("2 {channel} {selection} {allow_unverified}")
+    let mut all = format!("2 {channel} {selection} {}", options.allow_unverified);
+    // Nothing for none: what was complete without them still is.
+    for (key, value) in &options.annotations {
+        all.push_str(&format!(" {key:?}={value:?}"));
+    }
+    all
 }

@@ -144,7 +144,12 @@ impl Transfer<'_> {
         });
         let digest = wanted.sha256.map(Digest::from_sha256);
         let repository = &self.place.repository;
-        let upload = |abandoned| match self.target.destination.takes_growing().zip(digest) {
+        let upload = |abandoned| match self
+            .target
+            .destination
+            .takes_growing(growing.len())
+            .zip(digest)
+        {
             Some((registry, digest)) => upload_early(
                 registry, repository, digest, growing, near, presence, abandoned,
             )

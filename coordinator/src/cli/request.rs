@@ -1,12 +1,13 @@
 //! From what somebody wrote to what runs are asked to do: every option checked, defaults filled in.
 
-use std::num::NonZeroUsize;
+use std::collections::BTreeSet;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use mirror_channel::channel::{Channel, ChannelError, Location};
-use mirror_oci::registry::Credentials;
+use mirror_oci::registry::{Address, Logins, Trust};
 use mirror_runtime::settings::units;
 use mirror_worker::defaults::{ATTEMPTS, READ_TIMEOUT, SPOOL_SIZE};
 use mirror_worker::extract::InfoLimits;
@@ -32,7 +33,7 @@ const PUBLISH_EVERY: units::Span = units::Span(Duration::from_secs(6 * 3600));
 struct How<'a> {
     purpose: Purpose,
     run: &'a RunArgs,
-    credentials: Option<Credentials>,
+    logins: Logins,
 }
 
 /// A mirror with where its channel was written.
@@ -56,7 +57,7 @@ impl MirrorCommand {
         let how = How {
             purpose,
             run: &run,
-            credentials: Credentials::from_environment()?,
+            logins: Logins::of_process(run.username.as_deref(), run.password_stdin)?,
         };
         let Some(file) = &run.config else {
             let channel = mirror.channel.clone();
@@ -88,8 +89,29 @@ impl MirrorCommand {
             })
             .with_context(context)?;
         pick::warn_of_contradictions(&turns);
+        if how.logins.is_given() {
+            one_registry(&turns)?;
+        }
         Ok(turns)
     }
+}
+
+/// A login that names no registry is for one only.
+fn one_registry(turns: &[Turn]) -> anyhow::Result<()> {
+    let requests = turns.iter().filter_map(|turn| turn.request.as_ref().ok());
+    let hosts: BTreeSet<String> = requests
+        .filter_map(|request| match &request.options.registry {
+            Some(Address::Registry(registry)) => Some(registry.host()),
+            _ => None,
+        })
+        .collect();
+    anyhow::ensure!(
+        hosts.len() < 2,
+        "ORAS_USER and ORAS_PASS (or --username) are one login, and these mirrors go to {}: each would be shown it; log in \
+         to each with `docker login`, or run them one by one with --only",
+        hosts.into_iter().collect::<Vec<_>>().join(", ")
+    );
+    Ok(())
 }
 
 fn of_file(entry: Entry, file: &Path, how: &How<'_>) -> anyhow::Result<Turn> {
@@ -184,6 +206,10 @@ fn request(
         Memory::Folder(state) => Some(state.join("spool")),
         Memory::Redis(_) => None,
     });
+    let credentials = match &checked.registry {
+        Some(Address::Registry(to)) => how.logins.of(&to.host(), &to.namespace)?,
+        _ => None,
+    };
     let mut subdirs = mirror.subdirs;
     subdirs.sort();
     subdirs.dedup();
@@ -200,7 +226,7 @@ fn request(
         channel,
         filters: checked.filters,
         undistributable: mirror.undistributable,
-        credentials: how.credentials.clone(),
+        credentials,
         report: mirror.report,
         guard: Guard {
             files: mirror.max_files.map(|files| files.0),
@@ -219,6 +245,12 @@ fn request(
             allow_shrink: mirror.allow_shrink.unwrap_or(false),
             retry_failed: how.run.retry_failed,
             dry_run: how.run.dry_run,
+            annotations: checked.annotations,
+            trust: Trust {
+                ca_file: mirror.ca_file,
+                skip_verification: mirror.insecure_skip_tls_verify.unwrap_or(false),
+            },
+            max_chunk: mirror.max_chunk.and_then(|size| NonZeroU64::new(size.0)),
             allow_unverified: mirror.allow_unverified.unwrap_or(false),
             read_timeout: mirror.read_timeout.map_or(READ_TIMEOUT, |span| span.0),
             spool,

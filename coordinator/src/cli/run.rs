@@ -28,6 +28,14 @@ pub(crate) struct RunArgs {
     )]
     pub only: Vec<String>,
 
+    /// User at the registry; the password comes with --password-stdin. Goes before every other login
+    #[arg(long, value_name = "NAME", help_heading = "Where to")]
+    pub username: Option<String>,
+
+    /// Read the password of --username from standard input, its first line
+    #[arg(long, help_heading = "Where to")]
+    pub password_stdin: bool,
+
     /// Plan only: print what would be done, change nothing
     #[arg(long, help_heading = "How")]
     pub dry_run: bool,

@@ -1,5 +1,7 @@
 //! Tasks, made from the records when their turn comes.
 
+use std::collections::BTreeMap;
+
 use mirror_channel::name::ArchiveType;
 use mirror_channel::repodata::{Record, RepodataError, Section, read_at};
 use mirror_queue::{Action, BuildName, Task, TaskFile};
@@ -17,6 +19,7 @@ pub(crate) struct Template {
     pub subdir: String,
     pub source: Url,
     pub allow_unverified: bool,
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// A task of a plan.
@@ -120,6 +123,7 @@ impl Plan {
             probe: self.probe,
             attempt: 1,
             allow_unverified: template.allow_unverified,
+            annotations: template.annotations.clone(),
             source: template.source.clone(),
             files: Vec::with_capacity(2),
         }

@@ -77,7 +77,7 @@ impl Publisher<'_> {
             // What was held is unknown to a ledger that was emptied meanwhile.
             self.confirm_own().await?;
             if let Some(latest) = self.believed()
-                && same::is_published(latest, &self.state, &plain)
+                && same::is_published(latest, &self.state, &plain, &self.run.options.annotations)
             {
                 let digest = latest.digest.to_string();
                 self.confirm(&digest, plain.rewritten.records, excluded)
@@ -85,7 +85,7 @@ impl Publisher<'_> {
                 return Ok(Published::Unchanged);
             }
             let files = self.complete(plain, dir.path()).await?;
-            let manifest = index_manifest(&files);
+            let manifest = index_manifest(&files, &self.run.options.annotations);
             let bytes = manifest.to_bytes();
             let digest = mirror_oci::Digest::of(&bytes);
             if self

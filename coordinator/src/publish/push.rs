@@ -46,12 +46,17 @@ const LAYERS: [(&str, &str); 3] = [
 ];
 
 /// The manifest of `latest`.
-pub(super) fn index_manifest(files: &IndexFiles) -> Manifest {
-    manifest_of(&artifacts(files).map(Layer::from), files.records)
+pub(super) fn index_manifest(files: &IndexFiles, more: &BTreeMap<String, String>) -> Manifest {
+    manifest_of(&artifacts(files).map(Layer::from), files.records, more)
 }
 
 /// The same from what it says.
-pub(super) fn manifest_of(layers: &[Layer; 3], records: u64) -> Manifest {
+/// `more`: the annotations that the user wants besides.
+pub(super) fn manifest_of(
+    layers: &[Layer; 3],
+    records: u64,
+    more: &BTreeMap<String, String>,
+) -> Manifest {
     let layers = LAYERS
         .iter()
         .zip(layers)
@@ -62,7 +67,7 @@ pub(super) fn manifest_of(layers: &[Layer; 3], records: u64) -> Manifest {
         (GENERATOR.to_owned(), GENERATED_BY.to_owned()),
         (RECORDS.to_owned(), records.to_string()),
     ]);
-    Manifest::new(layers.collect(), annotations)
+    Manifest::new(layers.collect(), annotations).annotated(more)
 }
 
 /// In the order of [`LAYERS`].

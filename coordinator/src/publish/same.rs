@@ -4,6 +4,8 @@
 //! them is most of the work. Who relies on that must know that the publication was made by a program like this one: an
 //! annotation can be copied, so only one that this ledger confirmed counts, never one that was taken over.
 
+use std::collections::BTreeMap;
+
 use mirror_channel::index::PlainIndex;
 use mirror_ledger::SubdirState;
 use mirror_oci::layout;
@@ -13,7 +15,12 @@ use crate::plan::Latest;
 
 /// Whether publishing this plain index would put the manifest that `latest` is, but for how compressed index and shards
 /// are spelled.
-pub(super) fn is_published(latest: &Latest, state: &SubdirState, plain: &PlainIndex) -> bool {
+pub(super) fn is_published(
+    latest: &Latest,
+    state: &SubdirState,
+    plain: &PlainIndex,
+    annotations: &BTreeMap<String, String>,
+) -> bool {
     let digest = latest.digest.to_string();
     // What is taken over has no count of what was excluded.
     let confirmed = state.confirmed.as_ref() == Some(&digest) && state.excluded.is_some();
@@ -26,7 +33,7 @@ pub(super) fn is_published(latest: &Latest, state: &SubdirState, plain: &PlainIn
         return false;
     };
     let layers = [Layer::from(&plain.json), zst, shards];
-    let expected = push::manifest_of(&layers, plain.rewritten.records);
+    let expected = push::manifest_of(&layers, plain.rewritten.records, annotations);
     mirror_oci::Digest::of(&expected.to_bytes()) == latest.digest
 }
 
@@ -60,7 +67,7 @@ mod tests {
             size: content.len() as u64,
         };
         let layers = [Layer::from(&plain.json), other(b"zst"), other(b"shards")];
-        push::manifest_of(&layers, plain.rewritten.records)
+        push::manifest_of(&layers, plain.rewritten.records, &BTreeMap::new())
     }
 
     fn latest(manifest: &Manifest) -> Latest {
@@ -82,7 +89,7 @@ mod tests {
     /// As one that this ledger confirmed.
     fn is_same(manifest: &Manifest, plain: &PlainIndex) -> bool {
         let latest = latest(manifest);
-        is_published(&latest, &confirmed(&latest), plain)
+        is_published(&latest, &confirmed(&latest), plain, &BTreeMap::new())
     }
 
     #[test]
@@ -137,7 +144,10 @@ mod tests {
             ..state
         };
         for state in [SubdirState::default(), taken_over, meant] {
-            assert!(!is_published(&latest, &state, &ours), "{state:?}");
+            assert!(
+                !is_published(&latest, &state, &ours, &BTreeMap::new()),
+                "{state:?}"
+            );
         }
     }
 }

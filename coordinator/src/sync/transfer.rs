@@ -85,6 +85,7 @@ impl Sync<'_> {
             subdir: self.subdir.to_owned(),
             source,
             allow_unverified: self.run.options.allow_unverified,
+            annotations: self.run.options.annotations.clone(),
         };
         self.begin_tally(&plan, publisher.state.floor).await?;
         if self.purpose == Purpose::Enqueue {

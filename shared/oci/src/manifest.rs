@@ -81,6 +81,18 @@ impl Manifest {
         }
     }
 
+    /// The same with more annotations; those it has already stay as they are.
+    #[must_use]
+    pub fn annotated(mut self, more: &BTreeMap<String, String>) -> Self {
+        for (key, value) in more {
+            let annotations = &mut self.annotations;
+            annotations
+                .entry(key.clone())
+                .or_insert_with(|| value.clone());
+        }
+        self
+    }
+
     /// The bytes a registry stores; their digest is the manifest's.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {

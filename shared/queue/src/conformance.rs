@@ -70,6 +70,7 @@ pub fn sample(number: u8) -> Task {
         probe: false,
         attempt: 1,
         allow_unverified: false,
+        annotations: std::collections::BTreeMap::new(),
         source: "https://source.test/chan/linux-64/"
             .parse()
             .expect("a URL written here"),

@@ -4,6 +4,8 @@
 //! On the wire a task is JSON with a `version`, about 1 KB. Fields that a reader does not know are
 //! ignored, a version it does not know is an error. No secret ever travels in it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -43,6 +45,9 @@ pub struct Task {
     /// Whether a file whose record has no hash may be taken as it comes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_unverified: bool,
+    /// Annotations for the manifest, so that whoever does the task writes the same.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
     /// The folder that serves the files: http, https or file, ending with `/`.
     pub source: Url,
     /// Every file of the build, because all formats live under one tag.

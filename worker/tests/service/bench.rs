@@ -12,7 +12,7 @@ use mirror_kit::package::{MadePackage, PackageSpec};
 use mirror_ledger::{Claim, Claims as _, Failure, FileOutcome, Outcomes as _, RedbLedger};
 use mirror_oci::folder::Folder;
 use mirror_oci::manifest::Manifest;
-use mirror_oci::registry::{Address, Registry};
+use mirror_oci::registry::{Address, Registry, RegistryOptions};
 use mirror_oci::{Destination, layout};
 use mirror_queue::{Action, BuildName, Depth, MemoryQueue, Task, TaskFile, TaskQueue};
 use mirror_runtime::{MemoryHostBudget, Shutdown};
@@ -53,7 +53,12 @@ impl Bench {
         let Address::Registry(address) = fake.url().parse().unwrap() else {
             panic!("a URL is the address of a registry");
         };
-        let registry = Registry::new(&address, None, Arc::<MemoryHostBudget>::default()).unwrap();
+        let registry = Registry::new(
+            &address,
+            RegistryOptions::default(),
+            Arc::<MemoryHostBudget>::default(),
+        )
+        .unwrap();
         let dir = tempfile::tempdir().unwrap();
         Self::new(dir, Destination::Registry(Box::new(registry)))
     }
@@ -187,6 +192,7 @@ impl Bench {
             probe: false,
             attempt: 1,
             allow_unverified: false,
+            annotations: std::collections::BTreeMap::new(),
             source: self.source.clone(),
             files: files.iter().copied().map(file).collect(),
         }

@@ -18,7 +18,7 @@ use crate::body::Body;
 use crate::digest::Digest;
 use crate::{Presence, Pushed};
 
-const OCTETS: &str = "application/octet-stream";
+pub(super) const OCTETS: &str = "application/octet-stream";
 
 /// The POST that begins an upload session, in errors.
 pub(super) const START: &str = "start an upload";
@@ -106,7 +106,10 @@ impl Registry {
         if presence == Presence::Unknown && self.has_blob(repository, digest, body.len()).await? {
             return Ok(Pushed::Present);
         }
-        let session = self.start_upload(repository, &[]).await?;
+        let session = match self.singles.way(body) {
+            Some(way) => self.post_whole(repository, digest, body, way).await?,
+            None => self.start_upload(repository, &[]).await?,
+        };
         self.finish_upload(repository, digest, Content::Whole(body), session)
             .await?;
         Ok(Pushed::Sent)
@@ -179,6 +182,11 @@ impl Registry {
         let Session::At(mut url) = session else {
             return Ok(());
         };
+        if let Content::Whole(whole) = body
+            && self.is_chunked(whole.len())
+        {
+            return self.send_chunks(repository, digest, whole, url).await;
+        }
         // Whatever the session's query holds is the registry's and stays.
         url.query_pairs_mut()
             .append_pair("digest", &digest.to_string());
@@ -193,7 +201,7 @@ impl Registry {
     }
 
     /// `Location` resolved against the URL that answered.
-    fn location(
+    pub(super) fn location(
         &self,
         action: &'static str,
         repository: &str,
@@ -244,7 +252,7 @@ impl Registry {
 
 /// What a POST came to.
 pub(super) enum Session {
-    /// Mounted: nothing to send.
+    /// Mounted, or sent already: nothing to send.
     Done,
     /// Where the bytes go.
     At(Url),

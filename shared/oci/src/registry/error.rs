@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 
 use super::blobs::UPLOAD;
 use super::reach::{NoAnswer, Reach};
-use super::remedy::remedy;
+use super::remedy::{remedy, writes};
 use crate::digest::Digest;
 use crate::local::remedy as local_remedy;
 use crate::manifest::NotAManifest;
@@ -51,7 +51,7 @@ pub enum RegistryError {
         "{action} at {host}/{repository}: answered {status}{}{}{}",
         answer(code, message),
         sent(blob),
-        remedy(action, *status, code, message)
+        remedy(action, repository, *status, code, message)
     )]
     Answered {
         /// What was tried.
@@ -82,7 +82,9 @@ pub enum RegistryError {
         message: String,
     },
     /// The registry wants a login and none was given.
-    #[error("{host} wants a login for {repository}; set ORAS_USER and ORAS_PASS")]
+    #[error(
+        "{host} wants a login for {repository}; set ORAS_USER and ORAS_PASS, or log in with `docker login {host}`"
+    )]
     LoginNeeded {
         /// The registry.
         host: String,
@@ -187,6 +189,13 @@ impl RegistryError {
                 host,
                 repository,
             },
+            NoAnswer::Calm(cause) => Self::Unreachable {
+                action,
+                host,
+                repository,
+                reach: Reach::BrokeOff,
+                cause,
+            },
             NoAnswer::At(reach, cause) => Self::Unreachable {
                 action,
                 host,
@@ -245,6 +254,8 @@ impl Disposed for RegistryError {
             } => match status.as_u16() {
                 401 | 403 => Disposition::Denied,
                 413 => Disposition::Permanent,
+                // The repository, or the project it belongs to, has to be made by whoever may.
+                404 if code == "NAME_UNKNOWN" && writes(action) => Disposition::Denied,
                 // A session that is gone, with or without the spec's words for it.
                 404 if *action == UPLOAD && code.is_empty() => Disposition::Retry,
                 // An upload session that is gone or whose bytes went astray, a blob not yet

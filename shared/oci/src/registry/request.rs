@@ -29,6 +29,8 @@ pub(super) struct Request<'a> {
     pub access: Access,
     pub content_type: Option<&'static str>,
     pub body: Option<Content<'a>>,
+    /// Which bytes of the whole a PATCH sends.
+    pub content_range: Option<String>,
     /// The answer is as long as it is: only the wait for its beginning is limited here.
     pub streamed: bool,
 }
@@ -83,6 +85,7 @@ impl<'a> Request<'a> {
             access,
             content_type: None,
             body: None,
+            content_range: None,
             streamed: false,
         }
     }
@@ -96,6 +99,12 @@ impl<'a> Request<'a> {
     pub(super) fn with_body(mut self, content_type: &'static str, body: Content<'a>) -> Self {
         self.content_type = Some(content_type);
         self.body = Some(body);
+        self
+    }
+
+    /// Of a chunk: that it is `len` bytes from `at` on.
+    pub(super) fn with_range(mut self, at: u64, len: u64) -> Self {
+        self.content_range = Some(format!("{at}-{}", at + len - 1));
         self
     }
 

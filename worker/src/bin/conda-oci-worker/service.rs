@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mirror_channel::source::{FetchOptions, Fetcher};
+use mirror_channel::source::{FetchOptions, Fetcher, SourceLogins};
 use mirror_ledger::RedisConnection;
+use mirror_oci::registry::RegistryAddress;
 use mirror_queue::{RabbitQueue, TaskQueue as _};
 use mirror_runtime::host_budget::Rates;
 use mirror_runtime::{Disposed, Disposition, HostBudget, Shutdown, process};
@@ -72,13 +73,17 @@ async fn work(
     let budget: Arc<dyn HostBudget> = Arc::new(redis.host_budget(name, rates));
     let fetching = FetchOptions {
         read_timeout: settings.read_timeout,
+        ca_file: settings.trust.ca_file.clone(),
+        logins: SourceLogins::of_process()?,
         ..FetchOptions::default()
     };
     let fetcher = Arc::new(Fetcher::new(fetching, Arc::clone(&budget)));
     let mirrors = Arc::new(Served {
         redis: redis.clone(),
         budget,
-        credentials: settings.credentials.clone(),
+        logins: settings.logins.clone(),
+        trust: settings.trust.clone(),
+        max_chunk: settings.max_chunk,
         registries: settings.registries.clone(),
         shared_path: settings.shared_path,
         targets: Default::default(),
@@ -173,19 +178,19 @@ where
 
 /// The rates of the hosts this worker pushes to. Of those it does not know beforehand only ghcr.io's is known.
 fn rates(settings: &Settings) -> HashMap<String, Rates> {
-    let known = ["ghcr.io".to_owned()];
-    let hosts = settings.registries.iter().chain(&known);
-    hosts
+    let served = settings.registries.iter().map(RegistryAddress::host);
+    served
+        .chain(["ghcr.io".to_owned()])
         .map(|host| {
             let writes = settings
                 .rates
                 .writes
-                .or(mirror_oci::registry::known_write_rate(host));
+                .or(mirror_oci::registry::known_write_rate(&host));
             let rates = Rates {
                 writes,
                 ..settings.rates
             };
-            (host.clone(), rates)
+            (host, rates)
         })
         .collect()
 }
