@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 
 use super::blobs::UPLOAD;
 use super::reach::{NoAnswer, Reach};
-use super::remedy::{remedy, writes};
+use super::remedy::remedy;
 use crate::digest::Digest;
 use crate::local::remedy as local_remedy;
 use crate::manifest::NotAManifest;
@@ -254,8 +254,6 @@ impl Disposed for RegistryError {
             } => match status.as_u16() {
                 401 | 403 => Disposition::Denied,
                 413 => Disposition::Permanent,
-                // The repository, or the project it belongs to, has to be made by whoever may.
-                404 if code == "NAME_UNKNOWN" && writes(action) => Disposition::Denied,
                 // A session that is gone, with or without the spec's words for it.
                 404 if *action == UPLOAD && code.is_empty() => Disposition::Retry,
                 // An upload session that is gone or whose bytes went astray, a blob not yet

@@ -16,6 +16,8 @@ mod environment;
 mod error;
 mod growing;
 mod hops;
+#[cfg(feature = "hostile")]
+pub mod hostile;
 mod logins;
 mod manifests;
 mod reach;

@@ -71,7 +71,7 @@ impl Reach {
     }
 }
 
-/// What the HTTP library says of ENHANCE_YOUR_CALM (RFC 9113, 7); a test with a server that sends it keeps this true.
+/// What the HTTP library says of ENHANCE_YOUR_CALM (RFC 9113, 7).
 const ENHANCE_YOUR_CALM: &str = "detected excessive load";
 
 /// What a failed request comes to.
@@ -162,6 +162,12 @@ fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_http_librarys_words_for_enhance_your_calm_are_known() {
+        let error = h2::Error::from(h2::Reason::ENHANCE_YOUR_CALM);
+        assert!(causes(&error).contains(ENHANCE_YOUR_CALM), "{error}");
+    }
 
     #[test]
     fn a_network_that_is_down_is_told_from_a_name_that_nobody_has() {

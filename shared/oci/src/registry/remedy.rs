@@ -8,7 +8,7 @@ use super::blobs::{START, UPLOAD};
 use super::manifests::PUT_MANIFEST;
 
 /// Whether `action` is one of pushing.
-pub(super) fn writes(action: &str) -> bool {
+fn writes(action: &str) -> bool {
     [START, UPLOAD, PUT_MANIFEST].contains(&action)
 }
 

@@ -11,7 +11,7 @@ use reqwest::{Method, StatusCode};
 
 use super::Registry;
 use super::auth::Access;
-use super::blobs::{OCTETS, Session, UPLOAD};
+use super::blobs::{OCTETS, START, Session};
 use super::error::RegistryError;
 use super::request::{Content, Request};
 use crate::body::Body;
@@ -90,7 +90,7 @@ impl Registry {
         let mut url = self.url(&format!("{repository}/blobs/uploads/"));
         url.query_pairs_mut()
             .append_pair("digest", &digest.to_string());
-        let request = Request::new(UPLOAD, Method::POST, url, repository, Access::Push)
+        let request = Request::new(START, Method::POST, url, repository, Access::Push)
             .with_body(OCTETS, Content::Whole(body));
         let failed = match self.send(request).await {
             Ok(response) => match response.status() {
@@ -100,9 +100,9 @@ impl Registry {
                 }
                 StatusCode::ACCEPTED => {
                     way.learn(IGNORED);
-                    return Ok(Session::At(self.location(UPLOAD, repository, &response)?));
+                    return Ok(Session::At(self.location(START, repository, &response)?));
                 }
-                _ => self.answered(UPLOAD, repository, response).await,
+                _ => self.answered(START, repository, response).await,
             },
             Err(error) => error,
         };

@@ -195,7 +195,7 @@ async fn what_will_not_pass_by_itself_is_not_tried_again() {
     let cases = [
         (400, "NAME_INVALID", Disposition::Permanent),
         (403, "DENIED", Disposition::Denied),
-        (404, "NAME_UNKNOWN", Disposition::Denied),
+        (404, "NAME_UNKNOWN", Disposition::Permanent),
         (404, "", Disposition::Permanent),
         (413, "SIZE_INVALID", Disposition::Permanent),
     ];

@@ -104,10 +104,14 @@ impl Exchange<'_> {
         }
         let is_made = || self.registry.store.repositories().contains_key(name);
         if options.unmade == Unmade::Refused && self.route.kind.is_write() && !is_made() {
-            let detail = format!(
+            let message = format!(
                 "The repository with name '{name}' does not exist in the registry with id '123456789012'"
             );
-            return Err(error(StatusCode::NOT_FOUND, "NAME_UNKNOWN", detail).into());
+            let body =
+                serde_json::json!({"errors": [{"code": "NAME_UNKNOWN", "message": message}]});
+            let answer =
+                Builder::new(StatusCode::NOT_FOUND).header("content-type", "application/json");
+            return Err(answer.body(body.to_string()).into());
         }
         Ok(())
     }

@@ -105,8 +105,8 @@ impl Served {
         let given_plain =
             |given: &RegistryAddress| given.base.scheme() == "http" && given.host() == host;
         let may_go = address.base.scheme() == "https" || self.registries.iter().any(given_plain);
-        // A credential helper may be run.
-        let found = tokio::task::block_in_place(|| self.logins.of(&host, &address.namespace));
+        // Once a registry: it reads a file, and may wait for a credential helper.
+        let found = self.logins.of(&host, &address.namespace);
         let found = found.map_err(|error| error.to_string())?;
         if found.is_some() && !may_go {
             tracing::warn!(
