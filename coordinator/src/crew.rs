@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mirror_worker::spool::Spool;
-use mirror_worker::{Activity, Context, Memory, OneMirror, Target, Worker, WorkerError};
+use mirror_worker::{Activity, Context, End, Memory, OneMirror, Target, Worker, WorkerError};
 
 use crate::run::Run;
 use crate::subdirs::{self, Synced};
@@ -20,7 +20,14 @@ pub(crate) async fn work(
 ) -> Result<(), WorkerError> {
     let mut syncing = std::pin::pin!(subdirs::sync(run, synced));
     let works = !run.options.dry_run && run.options.queue.is_none();
-    let Some(destination) = run.destination.as_ref().filter(|_| works) else {
+    let end = match (&run.destination, run.folder()) {
+        (Some(destination), _) => Some(End::Mirror(Target {
+            destination: Arc::clone(destination),
+            namespace: run.namespace().to_owned(),
+        })),
+        (None, folder) => folder.map(End::Channel),
+    };
+    let Some(end) = end.filter(|_| works) else {
         tokio::select! {
             () = syncing => {}
             () = overdue(run) => {}
@@ -30,16 +37,13 @@ pub(crate) async fn work(
     let worker = Worker::new(Context {
         queue: Arc::clone(&run.queue),
         mirrors: Arc::new(OneMirror::new(
-            Target {
-                destination: Arc::clone(destination),
-                namespace: run.namespace().to_owned(),
-            },
+            end,
             Memory {
                 outcomes: Arc::clone(&run.ledger) as _,
                 claims: Arc::clone(&run.ledger) as _,
             },
         )),
-        fetcher: Arc::clone(&run.fetcher),
+        sources: Arc::clone(&run.sources),
         spool,
         limits: run.options.limits,
         activity,

@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use mirror_channel::channel::{Channel, Location};
 use mirror_channel::selection::{Filters, NewerThan, Selection, unmatched};
-use mirror_channel::source::{FetchOptions, Fetcher, SourceLogins};
 use mirror_oci::registry::Credentials;
 use mirror_runtime::{Shutdown, clock, process};
 use mirror_worker::spool::{Spool, empty_folder};
@@ -18,11 +17,12 @@ use crate::options::Options;
 use crate::parts;
 use crate::places::Places;
 use crate::progress::{Progress, Screen, Style};
+use crate::push_cache::Push;
 use crate::report::Report;
 use crate::run::Run;
 use crate::subdirs::{Ended, Synced};
 use crate::summary::{SubdirSummary, Summary};
-use crate::{crew, undistributable};
+use crate::{crew, push_cache, undistributable};
 
 /// What somebody wants mirrored, checked.
 #[derive(Debug)]
@@ -36,9 +36,13 @@ pub(crate) struct Request {
     pub filters: Filters,
     pub undistributable: Option<String>,
     pub credentials: Option<Credentials>,
+    /// The login at the registry that is read from.
+    pub source_credentials: Option<Credentials>,
     pub report: Option<PathBuf>,
     pub guard: Guard,
     pub options: Options,
+    /// What is pushed, where this is `push-cache`.
+    pub push: Option<Push>,
 }
 
 impl fmt::Display for Request {
@@ -103,8 +107,10 @@ async fn mirror(
         mut filters,
         undistributable,
         credentials,
+        source_credentials,
         guard,
         options,
+        push,
         ..
     } = request;
     let name = process::name("conda-oci");
@@ -114,37 +120,49 @@ async fn mirror(
         redis = parts::shared(&options) => redis?,
     };
     let budget = parts::budget(&options, redis.as_ref(), &name);
-    let fetching = FetchOptions {
-        read_timeout: options.read_timeout,
-        ca_file: options.trust.ca_file.clone(),
-        logins: SourceLogins::of_process()?,
-        ..FetchOptions::default()
-    };
-    let fetcher = Arc::new(Fetcher::new(fetching, Arc::clone(&budget)));
+    let fetcher = parts::fetcher(&options, &budget)?;
     let names = [channel.name.as_str(), natural_name.as_str()];
     filters.undistributable = tokio::select! {
         biased;
         () = shutdown.requested() => return Ok((Ended::default(), Ok(()))),
         names = undistributable::names(names, undistributable.as_deref(), &fetcher) => names?,
     };
+    let sources = Arc::new(parts::sources(
+        fetcher,
+        &channel,
+        source_credentials,
+        (&options, credentials.as_ref()),
+        &budget,
+    ));
     let selection = Arc::new(Selection::new(&filters, clock::now_ms())?);
 
-    if let Location::Folder(folder) = &channel.location {
+    if let (Location::Folder(folder), None) = (&channel.location, &push) {
         let shown = folder.display();
         anyhow::ensure!(
             folder.is_dir(),
             "the channel {shown} is no folder; is its path spelled right?"
         );
     }
-    let places = Places::of(&options, &channel)?;
+    let places = Places::of(&options, &channel, push.is_some())?;
     let ledger = match (redis, &options.registry) {
         (Some(redis), Some(registry)) if !options.dry_run => {
             Arc::new(redis.ledger(&registry.to_string(), &channel.name))
         }
-        _ => {
-            let command = parts::command(&channel, &options);
-            parts::open_ledger(&places.ledger, &command, options.dry_run).await?
-        }
+        _ => match &push {
+            Some(_) => {
+                let command = parts::command("push-cache", &channel, &options);
+                let opening = push_cache::open_ledger(&places.ledger, &command, options.dry_run);
+                tokio::select! {
+                    biased;
+                    () = shutdown.requested() => return Ok((Ended::default(), Ok(()))),
+                    ledger = opening => ledger?,
+                }
+            }
+            None => {
+                let command = parts::command("mirror", &channel, &options);
+                parts::open_ledger(&places.ledger, &command, options.dry_run).await?
+            }
+        },
     };
     let spool = Spool::open(places.spool.join("files"), options.spool_size)?;
     // Indexes go beside the packages: they are as large and as short-lived.
@@ -162,7 +180,7 @@ async fn mirror(
             () = shutdown.requested() => return Ok((Ended::default(), Ok(()))),
             queue = parts::queue(&options) => queue?,
         },
-        fetcher,
+        sources,
         progress: Progress::new(Arc::clone(&activity)),
         report,
         scratch,
@@ -178,14 +196,21 @@ async fn mirror(
         // Of the newest versions among the recent, others are the newest when some are no longer recent.
         selection_slides: filters.latest.is_some()
             && matches!(filters.newer_than, Some(NewerThan::Age(_))),
+        push,
     };
     let synced = Synced::default();
     let worked = tokio::select! {
         worked = crew::work(&run, spool, activity, &synced) => worked,
         () = run.progress.show(style, screen, &*run.queue) => unreachable!("the display does not end by itself"),
     };
-    let ended = synced.finish();
-    if !shutdown.is_requested() && !ended.is_cut_off {
+    let mut ended = synced.finish();
+    if let Some(push) = &run.push
+        && !shutdown.is_requested()
+    {
+        push.missing(&mut ended);
+        return Ok((ended, worked));
+    }
+    if !shutdown.is_requested() && !ended.is_cut_off && run.options.repair.is_none() {
         warn_of_nothing(&filters, &ended.subdirs);
     }
     Ok((ended, worked))

@@ -4,8 +4,12 @@
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunError {
     /// The registry wants a login for pushing, and none was given: the run becomes a dry run.
-    #[error("{registry} wants a login for pushing and none was given; set ORAS_USER and ORAS_PASS")]
-    LoginNeeded { registry: String },
+    #[error("{registry} wants a login and none was given")]
+    LoginNeeded {
+        registry: String,
+        /// Whether it is the one that is read from.
+        reads: bool,
+    },
     /// Another run is at work on this subdir.
     #[error("{subdir} is being mirrored by {owner}; wait for it, or stop it")]
     LeaseHeld { subdir: String, owner: String },

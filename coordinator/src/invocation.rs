@@ -3,14 +3,16 @@
 mod voice;
 
 use std::io::IsTerminal as _;
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use mirror_runtime::telemetry::{self, Verbosity};
-use mirror_runtime::{Shutdown, descriptors};
+use mirror_runtime::telemetry::{self, Export, ExportError, SPANS, Service, Verbosity};
+use mirror_runtime::{Shutdown, descriptors, listen};
 use tracing::Instrument as _;
 
-use crate::cli::MirrorCommand;
+use crate::cli::{MirrorCommand, OutputArgs, PullCommand, PushCacheCommand};
 use crate::engine::{self, Request};
 use crate::progress::{Screen, Style};
 use crate::summary::Summary;
@@ -18,7 +20,7 @@ use crate::sync::Purpose;
 use voice::Voice;
 
 /// Some files failed.
-const SOME_FAILED: u8 = 1;
+pub(crate) const SOME_FAILED: u8 = 1;
 /// The run could not be done.
 pub(crate) const COULD_NOT_RUN: u8 = 2;
 
@@ -37,25 +39,92 @@ pub(crate) struct Turn {
 
 /// Runs it to its end, each mirror for this purpose.
 pub(crate) fn mirror(command: MirrorCommand, purpose: Purpose) -> ExitCode {
-    let screen = Screen::default();
-    let (verbosity, log) = (command.run.verbosity(), command.run.format());
-    let colours = std::io::stderr().is_terminal() && !is_colourless();
-    telemetry::init(verbosity, log, colours, screen.writer());
+    let outset = Outset::of(&command.run.output, command.run.listen);
     let dry_run = command.run.dry_run;
-    let mut voice = Voice {
-        quiet: verbosity == Verbosity::Quiet,
-        json: command.run.json,
-        log,
-        several: false,
-        has_spoken: false,
-    };
-    let turns = match command.turns(purpose) {
-        Ok(turns) => turns,
-        Err(error) => {
-            voice.error(&format!("{error:#}"));
-            return ExitCode::from(COULD_NOT_RUN);
+    outset.run(dry_run, || command.turns(purpose))
+}
+
+/// Pulls from a mirror into a channel folder.
+pub(crate) fn pull(command: PullCommand) -> ExitCode {
+    let outset = Outset::of(&command.output, None);
+    outset.run(false, || command.turn().map(|turn| vec![turn]))
+}
+
+/// Pushes packages of a folder.
+pub(crate) fn push_cache(command: PushCacheCommand) -> ExitCode {
+    let outset = Outset::of(&command.output, None);
+    let dry_run = command.dry_run;
+    outset.run(dry_run, || command.turns())
+}
+
+/// The log, the screen, how it ends and what is exported, before anything is said.
+struct Outset {
+    screen: Screen,
+    voice: Voice,
+    export: Result<Arc<Export>, ExportError>,
+    /// Where metrics are served.
+    listen: Option<SocketAddr>,
+}
+
+impl Outset {
+    fn of(output: &OutputArgs, listen: Option<SocketAddr>) -> Self {
+        let screen = Screen::default();
+        let (verbosity, log) = (output.verbosity(), output.format());
+        let colours = std::io::stderr().is_terminal() && !is_colourless();
+        // Before the runtime: what is exported is sent by threads of its own.
+        let export = Export::from_environment(Service {
+            name: "conda-oci",
+            version: env!("CARGO_PKG_VERSION"),
+            is_scraped: listen.is_some(),
+        });
+        let export = export.map(Arc::new);
+        let none = Export::nothing();
+        let used = export.as_deref().unwrap_or(&none);
+        telemetry::init(verbosity, log, colours, screen.writer(), used);
+        let voice = Voice {
+            quiet: verbosity == Verbosity::Quiet,
+            json: output.json,
+            log,
+            several: false,
+            has_spoken: false,
+        };
+        Self {
+            screen,
+            voice,
+            export,
+            listen,
         }
-    };
+    }
+
+    fn run(self, dry_run: bool, turns: impl FnOnce() -> anyhow::Result<Vec<Turn>>) -> ExitCode {
+        let Self {
+            screen,
+            voice,
+            export,
+            listen,
+        } = self;
+        let begun = export
+            .map_err(anyhow::Error::from)
+            .and_then(|export| Ok((export, turns()?)));
+        let (export, turns) = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                voice.error(&format!("{error:#}"));
+                return ExitCode::from(COULD_NOT_RUN);
+            }
+        };
+        run(turns, dry_run, &screen, voice, export, listen)
+    }
+}
+
+fn run(
+    turns: Vec<Turn>,
+    dry_run: bool,
+    screen: &Screen,
+    mut voice: Voice,
+    export: Arc<Export>,
+    listen: Option<SocketAddr>,
+) -> ExitCode {
     voice.several = turns.len() > 1;
     // First of all: the runtime and its signals want descriptors too.
     let workers = match workers(&turns) {
@@ -75,9 +144,11 @@ pub(crate) fn mirror(command: MirrorCommand, purpose: Purpose) -> ExitCode {
             return ExitCode::from(COULD_NOT_RUN);
         }
     };
-    let code = runtime.block_on(all(turns, workers, dry_run, &screen, voice));
+    let serving = listen.map(|address| (address, Arc::clone(&export)));
+    let code = runtime.block_on(all(turns, workers, dry_run, screen, serving, voice));
     // A decoder on a blocking thread may be at work on what nobody waits for any more.
     runtime.shutdown_timeout(Duration::from_secs(1));
+    export.flush();
     ExitCode::from(code)
 }
 
@@ -92,6 +163,7 @@ async fn all(
     workers: usize,
     dry_run: bool,
     screen: &Screen,
+    serving: Option<(SocketAddr, Arc<Export>)>,
     mut voice: Voice,
 ) -> u8 {
     let shutdown = match Shutdown::on_signals() {
@@ -101,13 +173,20 @@ async fn all(
             return COULD_NOT_RUN;
         }
     };
+    if let Some((address, export)) = serving
+        && let Err(error) = listen::serve(address, || Ok(()), export, shutdown.child()).await
+    {
+        voice.error(&error.to_string());
+        return COULD_NOT_RUN;
+    }
     let mut worst = 0;
     for turn in turns {
         let summary = match turn.request {
             Ok(mut request) => {
                 request.options.workers = request.options.workers.min(workers);
                 let style = Style::pick(voice.quiet, voice.log);
-                let running = engine::run(request, style, screen, &shutdown);
+                let span = tracing::info_span!(target: SPANS, parent: None, "mirror", conda.channel = turn.channel);
+                let running = engine::run(request, style, screen, &shutdown).instrument(span);
                 match voice.several {
                     true => {
                         let span = tracing::error_span!("mirror", of = turn.title);

@@ -6,6 +6,7 @@ mod engine;
 mod error;
 mod guard;
 mod invocation;
+mod local;
 mod look;
 mod options;
 mod parts;
@@ -14,12 +15,15 @@ mod places;
 mod plan;
 mod progress;
 mod publish;
+mod push_cache;
+mod repair;
 mod report;
 mod run;
 mod subdirs;
 mod summary;
 mod sync;
 mod undistributable;
+mod verify;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -38,6 +42,9 @@ fn main() -> ExitCode {
         Command::Mirror(command) => return invocation::mirror(*command, Purpose::Mirror),
         Command::Enqueue(command) => return invocation::mirror(*command, Purpose::Enqueue),
         Command::Publish(command) => return invocation::mirror(*command, Purpose::Publish),
+        Command::Verify(command) => return verify::verify(*command),
+        Command::PushCache(command) => return invocation::push_cache(*command),
+        Command::PullCache(command) => return invocation::pull(*command),
         Command::Status(command) => return look::status(*command),
         Command::Failures(command) => return look::failures(*command),
         Command::Retry(command) => return look::retry(*command),

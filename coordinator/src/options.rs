@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mirror_ledger::RedisOptions;
@@ -10,6 +11,7 @@ use mirror_oci::registry::{Address, Trust, known_write_rate};
 use mirror_queue::rabbitmq;
 use mirror_worker::extract::InfoLimits;
 
+use crate::repair::Repair;
 use crate::sync::Purpose;
 
 /// Where what is done is remembered.
@@ -62,6 +64,8 @@ pub(crate) struct Options {
     pub spool_size: u64,
     /// How much of a package is believed.
     pub limits: InfoLimits,
+    /// Only this is mended; `None`: what the selection names is mirrored.
+    pub repair: Option<Arc<Repair>>,
 }
 
 impl Options {

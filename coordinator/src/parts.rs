@@ -6,15 +6,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use mirror_channel::channel::Channel;
+use mirror_channel::channel::{Channel, Location};
 use mirror_channel::selection::Selection;
+use mirror_channel::source::{FetchOptions, Fetcher, SourceLogins};
 use mirror_ledger::{Ledger, RedbLedger, RedisConnection};
 use mirror_oci::Destination;
 use mirror_oci::folder::Folder;
-use mirror_oci::registry::{Address, Credentials, Registry, RegistryOptions};
+use mirror_oci::registry::{Address, Credentials, Registry, RegistryAddress, RegistryOptions};
 use mirror_queue::{MemoryQueue, RabbitQueue, TaskQueue};
 use mirror_runtime::host_budget::Rates;
 use mirror_runtime::{HostBudget, MemoryHostBudget};
+use mirror_worker::source::{MirrorLogins, Sources, address_of};
 
 use crate::options::{Memory, Options};
 
@@ -22,13 +24,16 @@ use crate::options::{Memory, Options};
 const QUEUE: NonZeroUsize = NonZeroUsize::new(2048).expect("not zero");
 
 /// What this run does, for whoever finds its ledger locked.
-pub(crate) fn command(channel: &Channel, options: &Options) -> String {
+pub(crate) fn command(name: &str, channel: &Channel, options: &Options) -> String {
     let registry = options
         .registry
         .as_ref()
         .map(ToString::to_string)
         .unwrap_or_default();
-    format!("conda-oci mirror of {} to {registry}", channel.display())
+    match name {
+        "push-cache" => format!("conda-oci push-cache of {} to {registry}", channel.name),
+        _ => format!("conda-oci {name} of {} to {registry}", channel.display()),
+    }
 }
 
 /// The Redis that others share, if this run has one.
@@ -66,6 +71,23 @@ pub(crate) async fn open_ledger(
     Ok(Arc::new(tokio::task::spawn_blocking(open).await??))
 }
 
+/// What fetches from channels, with the logins that this process has there.
+///
+/// # Errors
+/// When a file with logins that was named cannot be used.
+pub(crate) fn fetcher(
+    options: &Options,
+    budget: &Arc<dyn HostBudget>,
+) -> anyhow::Result<Arc<Fetcher>> {
+    let fetching = FetchOptions {
+        read_timeout: options.read_timeout,
+        ca_file: options.trust.ca_file.clone(),
+        logins: SourceLogins::of_process()?,
+        ..FetchOptions::default()
+    };
+    Ok(Arc::new(Fetcher::new(fetching, Arc::clone(budget))))
+}
+
 /// The request budgets of the hosts, shared with others where there is a `redis` for it.
 pub(crate) fn budget(
     options: &Options,
@@ -88,6 +110,33 @@ pub(crate) fn budget(
     }
 }
 
+/// What is read from: the channel, and with the login that is meant for its host if it is at a registry.
+pub(crate) fn sources(
+    fetcher: Arc<Fetcher>,
+    channel: &Channel,
+    login: Option<Credentials>,
+    (options, own): (&Options, Option<&Credentials>),
+    budget: &Arc<dyn HostBudget>,
+) -> Sources {
+    let mut logins = MirrorLogins::default();
+    if let Some(registry) = registry_of(channel) {
+        logins = logins.with(registry, login);
+    }
+    if let Some(Address::Registry(registry)) = &options.registry {
+        logins = logins.with(registry.clone(), own.cloned());
+    }
+    let trust = options.trust.clone();
+    Sources::new(fetcher, logins, trust, Arc::clone(budget))
+}
+
+/// The registry that is read from, if one is, and where in it the channel is.
+pub(crate) fn registry_of(channel: &Channel) -> Option<RegistryAddress> {
+    match &channel.location {
+        Location::Oci(url) => address_of(url),
+        Location::Http(_) | Location::Folder(_) => None,
+    }
+}
+
 /// Where the mirror goes; nowhere in a dry run that names no registry, or a folder that is not there yet.
 pub(crate) fn destination(
     options: &Options,
@@ -95,7 +144,8 @@ pub(crate) fn destination(
     budget: &Arc<dyn HostBudget>,
 ) -> anyhow::Result<Option<Destination>> {
     Ok(match &options.registry {
-        None => None,
+        // A channel folder is no place for manifests.
+        None | Some(Address::Channel(_)) => None,
         Some(Address::Registry(address)) => {
             let registry = RegistryOptions {
                 credentials,

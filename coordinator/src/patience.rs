@@ -3,8 +3,9 @@
 //! A task in the same place goes back to the queue; planning and publishing have nobody to hand their
 //! work to, and starting over would cost what was already done.
 
-use mirror_oci::DestinationError;
-use mirror_runtime::{Disposed as _, Disposition, clock};
+use std::fmt::Display;
+
+use mirror_runtime::{Disposed, Disposition, clock};
 
 /// Pleas that one step waits out: with pauses of an hour at the most, a few days.
 pub(crate) const MAX_PLEAS: usize = 100;
@@ -13,9 +14,10 @@ pub(crate) const MAX_PLEAS: usize = 100;
 ///
 /// # Errors
 /// Those of the step that are no pleas, or the last plea.
-pub(crate) async fn patiently<T, F>(step: impl Fn() -> F) -> Result<T, DestinationError>
+pub(crate) async fn patiently<T, E, F>(step: impl Fn() -> F) -> Result<T, E>
 where
-    F: Future<Output = Result<T, DestinationError>>,
+    E: Disposed + Display,
+    F: Future<Output = Result<T, E>>,
 {
     let mut pleas = 0;
     loop {

@@ -41,11 +41,15 @@ enum Passing {
 }
 
 impl Places {
-    /// The places of this run. One that is to leave no trace has them in a temporary folder.
-    pub(crate) fn of(options: &Options, channel: &Channel) -> anyhow::Result<Self> {
+    /// The places of this run; `pushes`: of `push-cache`. One that is to leave no trace has them in a temporary folder.
+    pub(crate) fn of(options: &Options, channel: &Channel, pushes: bool) -> anyhow::Result<Self> {
         let ledger = match (&options.memory, &options.registry) {
             (Memory::Folder(state), Some(registry)) => {
-                let slug = slug(registry, &channel.name)?;
+                let mut slug = slug(registry, &channel.name)?;
+                if pushes {
+                    // Files are pushed while a mirror has its own.
+                    slug.push_str("-push");
+                }
                 Some((ledger_file(state, &slug), slug))
             }
             (Memory::Redis(_), _) | (_, None) => None,
@@ -90,6 +94,22 @@ impl Places {
     }
 }
 
+/// The folder in which verifying this mirror notes how far it is: of the state folder, also where the ledger is elsewhere.
+///
+/// # Errors
+/// When there is no place for it.
+pub(crate) fn verify(
+    memory: &Memory,
+    registry: &Address,
+    channel: &str,
+) -> anyhow::Result<PathBuf> {
+    let state = match memory {
+        Memory::Folder(state) => state.clone(),
+        Memory::Redis(_) => default_state()?,
+    };
+    Ok(state.join("verify").join(slug(registry, channel)?))
+}
+
 /// Where the ledger of this mirror is in the folder `state`, if it is there.
 pub(crate) fn ledger(state: &Path, registry: &Address, channel: &str) -> anyhow::Result<PathBuf> {
     Ok(ledger_file(state, &slug(registry, channel)?))
@@ -104,6 +124,7 @@ fn slug(registry: &Address, channel: &str) -> anyhow::Result<String> {
     let registry = match registry {
         // The same folder under another spelling is the same mirror.
         Address::Folder(folder) => format!("oci:{}", absolute(folder)?.display()),
+        Address::Channel(folder) => format!("channel:{}", absolute(folder)?.display()),
         Address::Registry(_) => registry.to_string(),
     };
     let whole = format!("{registry} {channel}");

@@ -223,6 +223,11 @@ impl Drop for Cleared<'_> {
 pub(crate) struct Screen(MultiProgress);
 
 impl Screen {
+    /// A bar of its own, for work that is no transfer.
+    pub(crate) fn bar(&self) -> ProgressBar {
+        self.0.add(ProgressBar::new(0))
+    }
+
     /// Where the log writes.
     pub(crate) fn writer(&self) -> impl Fn() -> LogWriter + Send + Sync + 'static {
         let screen = self.0.clone();

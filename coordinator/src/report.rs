@@ -15,7 +15,6 @@ use anyhow::Context as _;
 use mirror_runtime::local::{plain, remedy};
 use serde::Serialize;
 
-use crate::summary::Summary;
 use target::Target;
 
 /// What became of a file.
@@ -110,6 +109,8 @@ pub(crate) struct Report {
 struct Kept {
     /// As the user named it.
     path: PathBuf,
+    /// What the list of entries is called.
+    list: &'static str,
     /// Gone when the report is finished.
     state: Mutex<Option<State>>,
 }
@@ -129,6 +130,14 @@ impl Report {
     /// # Errors
     /// When it or its folder cannot be written: better said before the run than after.
     pub(crate) fn create(path: Option<&Path>) -> anyhow::Result<Self> {
+        Self::of("files", path)
+    }
+
+    /// The same with a list of another name.
+    ///
+    /// # Errors
+    /// As [`Report::create`].
+    pub(crate) fn of(list: &'static str, path: Option<&Path>) -> anyhow::Result<Self> {
         let Some(path) = path else {
             return Ok(Self::none());
         };
@@ -137,6 +146,7 @@ impl Report {
         Ok(Self {
             kept: Some(Kept {
                 path: path.to_owned(),
+                list,
                 state: Mutex::new(Some(state)),
             }),
         })
@@ -155,6 +165,11 @@ impl Report {
     /// Adds a file. A report that cannot be written is given up, and [`Report::finish`] says so: it is no reason
     /// not to mirror.
     pub(crate) fn add(&self, entry: &Entry<'_>) {
+        self.add_to(entry.subdir, entry);
+    }
+
+    /// Adds any entry of a subdir, likewise.
+    pub(crate) fn add_to(&self, subdir: &str, entry: &impl Serialize) {
         let Some(kept) = &self.kept else {
             return;
         };
@@ -165,7 +180,7 @@ impl Report {
         if state.broken.is_some() {
             return;
         }
-        if let Err(error) = state.write(entry) {
+        if let Err(error) = state.write(subdir, entry) {
             let error = plain(error);
             let path = kept.path.display();
             tracing::error!(
@@ -190,15 +205,15 @@ impl Report {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(crate) fn finish(&self, summary: &Summary) -> anyhow::Result<()> {
-        let Some(Kept { path, state }) = &self.kept else {
+    pub(crate) fn finish(&self, summary: &impl Serialize) -> anyhow::Result<()> {
+        let Some(Kept { path, list, state }) = &self.kept else {
             return Ok(());
         };
         let taken = state.lock().expect("no panic under this lock").take();
         let Some(state) = taken else {
             return Ok(());
         };
-        state.close(summary).map_err(plain).map_err(|error| {
+        state.close(list, summary).map_err(plain).map_err(|error| {
             let path = path.display();
             let remedy = match error.kind() {
                 ErrorKind::BrokenPipe => "whoever was to read it has ended",
@@ -225,25 +240,26 @@ impl State {
         })
     }
 
-    fn write(&mut self, entry: &Entry<'_>) -> std::io::Result<()> {
-        if let Some(draft) = self.drafts.get_mut(entry.subdir) {
+    fn write(&mut self, subdir: &str, entry: &impl Serialize) -> std::io::Result<()> {
+        if let Some(draft) = self.drafts.get_mut(subdir) {
             draft.write_all(b",\n")?;
             return Ok(serde_json::to_writer(draft, entry)?);
         }
         let mut draft = BufWriter::new(self.target.draft()?);
         serde_json::to_writer(&mut draft, entry)?;
-        self.drafts.insert(entry.subdir.to_owned(), draft);
+        self.drafts.insert(subdir.to_owned(), draft);
         Ok(())
     }
 
-    fn close(self, summary: &Summary) -> std::io::Result<()> {
+    fn close(self, list: &str, summary: &impl Serialize) -> std::io::Result<()> {
         let Self {
             target,
             drafts,
             broken,
         } = self;
         broken.map_or(Ok(()), Err)?;
-        let mut whole: Box<dyn Read> = Box::new(&b"{\"version\":1,\"files\":[\n"[..]);
+        let begin = format!("{{\"version\":1,\"{list}\":[\n");
+        let mut whole: Box<dyn Read + '_> = Box::new(begin.as_bytes());
         for (number, draft) in drafts.into_values().enumerate() {
             let draft = draft.into_inner();
             let mut draft = draft.map_err(std::io::IntoInnerError::into_error)?;

@@ -4,22 +4,25 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use mirror_channel::channel::Channel;
+use mirror_channel::folder::ChannelFolder;
 use mirror_channel::selection::Selection;
-use mirror_channel::source::Fetcher;
 use mirror_ledger::{LeaseGrant, Ledger};
 use mirror_oci::layout::SubdirLayout;
 use mirror_oci::registry::Address;
 use mirror_oci::{Destination, DestinationError};
 use mirror_queue::TaskQueue;
 use mirror_runtime::{Disposed as _, Disposition, Shutdown};
+use mirror_worker::source::Sources;
 use tempfile::NamedTempFile;
 
 use crate::error::RunError;
 use crate::guard::{Guard, Sum};
 use crate::options::Options;
+use crate::patience::patiently;
 use crate::plan::{self, Latest};
 use crate::progress::Progress;
 use crate::publish::published;
+use crate::push_cache::Push;
 use crate::report::Report;
 use crate::sync::LEASE;
 
@@ -35,7 +38,7 @@ pub(crate) struct Run {
     pub destination: Option<Arc<Destination>>,
     pub ledger: Arc<dyn Ledger>,
     pub queue: Arc<dyn TaskQueue>,
-    pub fetcher: Arc<Fetcher>,
+    pub sources: Arc<Sources>,
     pub progress: Progress,
     pub report: Arc<Report>,
     /// Folder for indexes in transit.
@@ -50,6 +53,8 @@ pub(crate) struct Run {
     pub admitted: Sum,
     /// Whether what the selection selects changes by itself as time goes on.
     pub selection_slides: bool,
+    /// What is pushed, where this is `push-cache`.
+    pub push: Option<Push>,
 }
 
 impl Run {
@@ -69,6 +74,15 @@ impl Run {
         }
     }
 
+    /// The channel folder that packages go to, if they go to one.
+    pub(crate) fn folder(&self) -> Option<ChannelFolder> {
+        match &self.options.registry {
+            // Its name was checked when it was read.
+            Some(Address::Channel(base)) => ChannelFolder::below(base, &self.channel.name).ok(),
+            _ => None,
+        }
+    }
+
     /// Does `work`; `None` when a stop was asked for first. For work that may be dropped at any point.
     pub(crate) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
@@ -80,14 +94,42 @@ impl Run {
 
     /// Keeps the lease on `subdir`. One that ran out, because this machine slept, is taken again if
     /// nobody else has it.
-    pub(crate) async fn confirm_lease(&self, subdir: &str) -> anyhow::Result<()> {
-        match self.ledger.acquire_lease(subdir, &self.name, LEASE).await? {
+    pub(crate) async fn confirm_lease(
+        &self,
+        ledger: &dyn Ledger,
+        subdir: &str,
+    ) -> anyhow::Result<()> {
+        match ledger.acquire_lease(subdir, &self.name, LEASE).await? {
             LeaseGrant::Granted => Ok(()),
             LeaseGrant::Held { owner, .. } => {
                 let subdir = subdir.to_owned();
                 Err(RunError::LeaseLost { subdir, owner }.into())
             }
         }
+    }
+
+    /// Pushes the first blob the mirror needs anyway, so that a refusal is known before anything is
+    /// downloaded.
+    pub(crate) async fn may_push(
+        &self,
+        layout: &SubdirLayout,
+        destination: &Destination,
+    ) -> anyhow::Result<()> {
+        let repository = layout.index_repository();
+        let refused = match patiently(|| destination.ensure_config(&repository)).await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.disposition() == Disposition::Denied => error,
+            Err(error) => return Err(error.into()),
+        };
+        if self.has_credentials {
+            return Err(anyhow::Error::new(refused).context("the registry refuses this login"));
+        }
+        tracing::debug!(%refused, "the registry wants a login");
+        Err(RunError::LoginNeeded {
+            registry: destination.host().to_owned(),
+            reads: false,
+        }
+        .into())
     }
 
     /// Takes what an index of ours lists into the ledger. `false`: a sample of it was not there.

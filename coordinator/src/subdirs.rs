@@ -10,6 +10,7 @@ use mirror_oci::DestinationError;
 
 use crate::error::RunError;
 use crate::guard::OverLimit;
+use crate::push_cache::PushCache;
 use crate::run::Run;
 use crate::summary::SubdirSummary;
 use crate::sync::{Purpose, Sync};
@@ -30,14 +31,16 @@ pub(crate) struct Synced {
 pub(crate) struct Ended {
     /// By name, `noarch` last.
     pub subdirs: Vec<SubdirSummary>,
-    /// The registry that wants a login.
-    pub login: Option<String>,
+    /// The registry that wants a login, and whether it is the one that is read from.
+    pub login: Option<(String, bool)>,
     /// The plan is larger than it may be.
     pub over_limit: Option<OverLimit>,
     /// The registry or the channel cannot be reached: what is left would wait for it in vain.
     pub is_cut_off: bool,
     /// A user ended a plan.
     pub is_cancelled: bool,
+    /// Files whose records were to be taken out, and that nobody added.
+    pub nothing_to_remove: Option<String>,
 }
 
 impl Ended {
@@ -101,6 +104,9 @@ pub(crate) async fn sync(run: &Run, synced: &Synced) {
         // Clients ask for it whatever else they want.
         wanted.push(NOARCH);
     }
+    if let Some(repair) = &run.options.repair {
+        wanted.retain(|subdir| repair.of(subdir).is_some());
+    }
     if run.options.dry_run {
         each(run, &wanted, run.options.purpose, synced).await;
         synced.ended().over_limit = run.guard.check(run.measured.amount()).err();
@@ -158,7 +164,11 @@ async fn each(run: &Run, names: &[&str], purpose: Purpose, synced: &Synced) {
 }
 
 async fn one(run: &Run, name: &str, purpose: Purpose, synced: &Synced) {
-    if run.shutdown.is_requested() || synced.ended().is_cut_off {
+    let is_over = |ended: &Ended| {
+        let refused = ended.login.as_ref().is_some_and(|(_, reads)| *reads);
+        ended.is_cut_off || refused
+    };
+    if run.shutdown.is_requested() || is_over(&synced.ended()) {
         return;
     }
     let mut summary = SubdirSummary {
@@ -168,9 +178,15 @@ async fn one(run: &Run, name: &str, purpose: Purpose, synced: &Synced) {
     let ended = match synced.is_cancelled(run, name).await {
         // Once is enough to say so.
         Ok(true) if synced.ended().is_cancelled => return,
-        Ok(false) => match Sync::new(run, name, purpose) {
-            Ok(sync) => sync.run(synced.is_any_served(), &mut summary).await,
-            Err(error) => Err(error),
+        Ok(false) => match &run.push {
+            Some(push) => match PushCache::new(run, push, name) {
+                Ok(push) => push.run(synced.is_any_served(), &mut summary).await,
+                Err(error) => Err(error),
+            },
+            None => match Sync::new(run, name, purpose) {
+                Ok(sync) => sync.run(synced.is_any_served(), &mut summary).await,
+                Err(error) => Err(error),
+            },
         },
         Ok(true) => {
             let subdir = name.to_owned();
@@ -188,8 +204,8 @@ async fn one(run: &Run, name: &str, purpose: Purpose, synced: &Synced) {
 
 fn fail(mut summary: SubdirSummary, error: anyhow::Error, purpose: Purpose, synced: &Synced) {
     let mut ended = synced.ended();
-    if let Some(RunError::LoginNeeded { registry }) = error.downcast_ref() {
-        ended.login = Some(registry.clone());
+    if let Some(RunError::LoginNeeded { registry, reads }) = error.downcast_ref() {
+        ended.login = Some((registry.clone(), *reads));
         ended.subdirs.push(summary);
         return;
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use mirror_ledger::FileOutcome;
+use mirror_runtime::metrics::metrics;
 
 /// Shared by all slots of a worker.
 #[derive(Debug, Default)]
@@ -77,6 +78,7 @@ impl Activity {
     }
 
     pub(crate) fn begin(self: &Arc<Self>, file: &str, total: Option<u64>) -> InFlight {
+        metrics().in_flight(1);
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let state = Arc::new(State {
             file: file.to_owned(),
@@ -106,6 +108,7 @@ impl InFlight {
     pub(crate) fn advance(&self, bytes: u64) {
         self.state.done.fetch_add(bytes, Ordering::Relaxed);
         self.activity.downloaded.fetch_add(bytes, Ordering::Relaxed);
+        metrics().downloaded(bytes);
     }
 
     pub(crate) fn restart(&self) {
@@ -115,6 +118,7 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
+        metrics().in_flight(-1);
         self.activity
             .files
             .lock()

@@ -11,13 +11,15 @@ use mirror_channel::name::{ArchiveType, FileName};
 use mirror_oci::manifest::Manifest;
 use mirror_oci::package::{InfoLayers, Transferred, Wanted, package_layer};
 use mirror_oci::{Body, Digest, Presence};
+use mirror_runtime::telemetry::{Step, step};
 use mirror_runtime::{fail_point, redact};
-use url::Url;
+use tracing::{Instrument as _, Span};
 
 use crate::error::TransferError;
 use crate::extract::{self, Extraction, Info};
 use crate::fetch::{Download, fetch};
 use crate::meanwhile::{Arriving, Meanwhile, Upload, no_upload, upload_early};
+use crate::spans;
 use crate::steps::Asked;
 use crate::transfer::{AtHand, Transfer};
 
@@ -37,23 +39,34 @@ impl Transfer<'_> {
         // The room of the file before is given back before room for this one is asked for.
         at_hand.last = None;
         let progress = self.context.activity.begin(file.as_str(), wanted.size);
-        let url = self.url(file);
-        let presence = match self.knowledge.interrupted || existing.is_some() {
+        let with_info = self.names_info_of(file, existing, before);
+        if !self.task.renew
+            && let Some(mounted) = self.mount(wanted, with_info).await?
+        {
+            return Ok(mounted);
+        }
+        let url = self.task.url(file.as_str());
+        let maybe = self.knowledge.interrupted || existing.is_some();
+        let presence = match maybe && !self.task.renew {
             true => Presence::Unknown,
+            // What is there of a damaged build is not asked for: it is there, and wrong.
             false => Presence::Absent,
         };
         let download = Download {
-            fetcher: &self.context.fetcher,
+            sources: &self.context.sources,
             spool: &self.context.spool,
             url: &url,
             wanted,
             allow_unverified: self.task.allow_unverified,
             progress: &progress,
         };
-        let begin = |arriving| self.meanwhile(wanted, presence, arriving);
-        let (fetched, mut meanwhile) = fetch(download, begin).await?;
+        let task = Span::current();
+        let begin = |arriving| self.meanwhile(wanted, presence, &task, arriving);
+        let span = spans::download(&url, wanted);
+        let (fetched, mut meanwhile) = step(Step::Download, span, fetch(download, begin)).await?;
         let followed = meanwhile.take_info();
         let info = self.info(file, &fetched.body, followed);
+        let info = step(Step::Extract, spans::extract(wanted), info);
         let info = match meanwhile.during(info).await {
             Ok(info) => info,
             Err(error) => {
@@ -85,13 +98,16 @@ impl Transfer<'_> {
             blob(&info.index),
             info.created.clone(),
         );
-        let infos = match self.names_info_of(file, existing, before) {
+        let infos = match with_info {
             true => vec![&info.archive, &info.index],
             false => Vec::new(),
         };
         let repository = &self.place.repository;
         let destination = &self.target.destination;
         fail_point::hit("before-upload").await;
+        if self.task.renew {
+            destination.forget_config(repository);
+        }
         let push_infos = futures::future::try_join_all(
             infos
                 .into_iter()
@@ -122,7 +138,13 @@ impl Transfer<'_> {
     }
 
     /// What is done with a file while it comes.
-    fn meanwhile(&self, wanted: &Wanted, presence: Presence, arriving: Arriving) -> Meanwhile<'_> {
+    fn meanwhile(
+        &self,
+        wanted: &Wanted,
+        presence: Presence,
+        task: &Span,
+        arriving: Arriving,
+    ) -> Meanwhile<'_> {
         let Arriving {
             growing,
             reservation,
@@ -144,15 +166,13 @@ impl Transfer<'_> {
         });
         let digest = wanted.sha256.map(Digest::from_sha256);
         let repository = &self.place.repository;
-        let upload = |abandoned| match self
-            .target
-            .destination
-            .takes_growing(growing.len())
-            .zip(digest)
-        {
+        let takes_growing = self.target.destination.takes_growing(growing.len());
+        let upload = |abandoned| match takes_growing.zip(digest) {
+            // It may outlive the download, so it is no child of that.
             Some((registry, digest)) => upload_early(
                 registry, repository, digest, growing, near, presence, abandoned,
             )
+            .instrument(task.clone())
             .boxed(),
             None => no_upload(),
         };
@@ -190,14 +210,5 @@ impl Transfer<'_> {
             file: file.as_str().to_owned(),
             source,
         })
-    }
-
-    fn url(&self, file: &FileName) -> Url {
-        let mut url = self.task.source.clone();
-        url.path_segments_mut()
-            .expect("a task's source is a folder of http, https or file")
-            .pop_if_empty()
-            .push(file.as_str());
-        url
     }
 }

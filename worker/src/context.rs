@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use mirror_channel::source::Fetcher;
 use mirror_queue::TaskQueue;
 
 use crate::activity::Activity;
 use crate::extract::InfoLimits;
 use crate::mirrors::Mirrors;
+use crate::source::Sources;
 use crate::spool::Spool;
 
 /// Everything a task needs to be done. One for all slots.
@@ -18,7 +18,7 @@ pub struct Context {
     /// Where packages go and what is remembered of them.
     pub mirrors: Arc<dyn Mirrors>,
     /// Where packages come from.
-    pub fetcher: Arc<Fetcher>,
+    pub sources: Arc<Sources>,
     /// Room for files in transit.
     pub spool: Spool,
     /// Bounds on what a package may unpack to.

@@ -1,5 +1,8 @@
 //! What can go wrong with one file of a task.
 
+use std::io;
+use std::path::PathBuf;
+
 use mirror_channel::source::SourceError;
 use mirror_ledger::{Failure, FailureKind};
 use mirror_oci::DestinationError;
@@ -15,6 +18,9 @@ pub enum TransferError {
     /// The channel did not give it.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// The mirror that is read from did not give it.
+    #[error("at the source: {0}")]
+    Mirror(DestinationError),
     /// The channel gave something else than its record says.
     #[error(
         "{url}: {problem}; the channel's index and its files disagree, or a cache on the way is stale: if it stays so, only the channel's owner can mend it"
@@ -66,6 +72,16 @@ pub enum TransferError {
         file: String,
         /// What is wrong.
         source: SpoolError,
+    },
+    /// The channel folder it goes to.
+    #[error("{file}: cannot be kept in {}: {error}; {}", folder.display(), mirror_runtime::local::remedy(error))]
+    Folder {
+        /// The file.
+        file: String,
+        /// The channel's folder.
+        folder: PathBuf,
+        /// What the operating system said.
+        error: io::Error,
     },
     /// The destination did not take it.
     #[error(transparent)]
@@ -130,6 +146,7 @@ impl Disposed for TransferError {
     fn disposition(&self) -> Disposition {
         match self {
             Self::Source(error) => error.disposition(),
+            Self::Mirror(error) => error.disposition(),
             Self::Mismatch { .. } | Self::TooSlow { .. } => Disposition::Retry,
             Self::Missing { .. }
             | Self::Unverifiable { .. }
@@ -137,7 +154,7 @@ impl Disposed for TransferError {
             | Self::NoPlace { .. }
             | Self::Poison { .. } => Disposition::Permanent,
             // Another set-up of the workers may bring it: the next run tries it at once.
-            Self::NotServed { .. } => Disposition::Local,
+            Self::NotServed { .. } | Self::Folder { .. } => Disposition::Local,
             Self::Extract { source, .. } => source.disposition(),
             Self::Spool { source, .. } => source.disposition(),
             Self::Destination(error) => error.disposition(),
@@ -172,7 +189,9 @@ impl TransferError {
     pub fn unreached_host(&self) -> Option<String> {
         match self {
             Self::Source(SourceError::Unreachable { url, .. }) => Some(host_in(url)),
-            Self::Destination(error) => error.unreached_host().map(str::to_owned),
+            Self::Destination(error) | Self::Mirror(error) => {
+                error.unreached_host().map(str::to_owned)
+            }
             _ => None,
         }
     }

@@ -7,7 +7,7 @@
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use mirror_channel::source::{Fetcher, Opened, SourceError};
+use mirror_channel::source::{Opened, SourceError};
 use mirror_oci::Body;
 use mirror_oci::package::Wanted;
 use mirror_runtime::{Disposed as _, fail_point, redact};
@@ -21,6 +21,7 @@ use crate::error::TransferError;
 use crate::meanwhile::{Arriving, Meanwhile};
 use crate::pace::{PACE, Pace, is_near};
 use crate::sink::{Complete, Sink};
+use crate::source::Sources;
 use crate::spool::{Reservation, Spool, SpoolError};
 use crate::sums::{Hashes, Sums, difference};
 
@@ -39,7 +40,7 @@ pub(crate) struct Fetched {
 /// What to download, and with what.
 #[derive(Clone, Copy)]
 pub(crate) struct Download<'a> {
-    pub fetcher: &'a Fetcher,
+    pub sources: &'a Sources,
     pub spool: &'a Spool,
     pub url: &'a Url,
     pub wanted: &'a Wanted,
@@ -101,7 +102,7 @@ async fn fetch_once<'m>(
     meanwhile: impl Fn(Arriving) -> Meanwhile<'m>,
 ) -> Result<(Fetched, Meanwhile<'m>), TransferError> {
     let Download {
-        fetcher,
+        sources,
         spool,
         url,
         wanted,
@@ -116,7 +117,7 @@ async fn fetch_once<'m>(
             Some(Arc::new(reserved.map_err(|error| spooled(wanted, error))?))
         }
     };
-    let Opened { bytes, .. } = fetcher.open(url).await?;
+    let Opened { bytes, .. } = sources.open(url, wanted).await?;
     let sums = Sums::of(wanted);
     let (sink, growing) = match &reservation {
         None => (Sink::memory(sums), None),

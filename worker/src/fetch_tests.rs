@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::activity::Activity;
-use mirror_channel::source::FetchOptions;
+use crate::source::MirrorLogins;
+use mirror_channel::source::{FetchOptions, Fetcher};
+use mirror_oci::registry::Trust;
 use mirror_runtime::MemoryHostBudget;
 use std::sync::Arc;
 
@@ -24,7 +26,17 @@ async fn a_file_of_unknown_size_that_comes_too_slowly_is_given_up_and_gives_its_
     let path = dir.path().join("slow-1-0.conda");
     std::fs::write(&path, [7; 5_000]).unwrap();
     let url = Url::from_file_path(&path).unwrap();
-    let fetcher = Fetcher::new(FetchOptions::default(), Arc::<MemoryHostBudget>::default());
+    let budget = Arc::<MemoryHostBudget>::default();
+    let fetcher = Fetcher::new(
+        FetchOptions::default(),
+        Arc::<MemoryHostBudget>::clone(&budget) as _,
+    );
+    let sources = Sources::new(
+        Arc::new(fetcher),
+        MirrorLogins::default(),
+        Trust::default(),
+        budget,
+    );
     // As large as the default: the time must not depend on it.
     let spool = Spool::open(dir.path().join("spool"), 20_000_000_000).unwrap();
     let wanted = Wanted {
@@ -39,7 +51,7 @@ async fn a_file_of_unknown_size_that_comes_too_slowly_is_given_up_and_gives_its_
         slowest: u64::MAX,
     };
     let download = Download {
-        fetcher: &fetcher,
+        sources: &sources,
         spool: &spool,
         url: &url,
         wanted: &wanted,

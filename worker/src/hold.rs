@@ -1,6 +1,6 @@
 //! A claim on a build while it is worked on: renewed in time, released once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mirror_ledger::{Claim, Claims, LedgerError};
 use mirror_queue::Task;
@@ -21,6 +21,8 @@ pub(crate) struct Hold<'a> {
     pub(crate) attempt: u32,
     /// Whether an earlier holder never came back.
     pub(crate) interrupted: bool,
+    /// Since when.
+    pub(crate) began: Instant,
 }
 
 impl<'a> Hold<'a> {
@@ -54,6 +56,7 @@ impl<'a> Hold<'a> {
             plan: task.plan,
             attempt,
             interrupted,
+            began: Instant::now(),
         }
     }
 

@@ -17,6 +17,7 @@ use mirror_oci::body::Growing;
 use mirror_oci::registry::Registry;
 use mirror_oci::{Digest, Presence};
 use mirror_runtime::fail_point;
+use mirror_runtime::telemetry::{Step, step};
 use tokio::sync::oneshot;
 
 use crate::extract::Extraction;
@@ -123,8 +124,9 @@ pub(crate) async fn upload_early(
     }
     fail_point::hit("before-upload").await;
     let abandoned = abandoned.map(drop);
-    let pushed = registry.push_growing(repository, &digest, &growing, presence, abandoned);
-    match pushed.await {
+    let span = mirror_oci::spans::blob(repository, &digest, growing.len());
+    let pushing = registry.push_growing(repository, &digest, &growing, presence, abandoned);
+    match step(Step::Blob, span, pushing).await {
         Ok(Some(_)) => Upload::Done,
         Ok(None) => Upload::Tried,
         // If it is the registry's doing, the upload of the whole file will meet it as well and say so.

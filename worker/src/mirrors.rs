@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use mirror_channel::folder::ChannelFolder;
 use mirror_ledger::{Claims, Outcomes};
 use mirror_oci::Destination;
 use mirror_queue::Task;
@@ -15,6 +16,21 @@ pub struct Target {
     pub destination: Arc<Destination>,
     /// Path components of the destination before the channel; may be empty.
     pub namespace: String,
+}
+
+/// The other end of a task.
+#[derive(Debug, Clone)]
+pub enum End {
+    /// A registry or a folder of image layouts.
+    Mirror(Target),
+    /// A channel folder.
+    Channel(ChannelFolder),
+}
+
+impl From<Target> for End {
+    fn from(target: Target) -> Self {
+        Self::Mirror(target)
+    }
 }
 
 /// What a mirror remembers.
@@ -43,23 +59,23 @@ pub trait Mirrors: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// When this worker cannot or may not push there.
-    fn target(&self, task: &Task) -> Result<Arc<Target>, NotServed>;
+    fn end(&self, task: &Task) -> Result<Arc<End>, NotServed>;
 }
 
 /// The mirror of a process that has one: every task is its own.
 #[derive(Debug)]
 pub struct OneMirror {
     memory: Memory,
-    target: Arc<Target>,
+    end: Arc<End>,
 }
 
 impl OneMirror {
-    /// A mirror to `target` that remembers in `memory`.
+    /// A mirror to `end` that remembers in `memory`.
     #[must_use]
-    pub fn new(target: Target, memory: Memory) -> Self {
+    pub fn new(end: impl Into<End>, memory: Memory) -> Self {
         Self {
             memory,
-            target: Arc::new(target),
+            end: Arc::new(end.into()),
         }
     }
 }
@@ -69,7 +85,7 @@ impl Mirrors for OneMirror {
         self.memory.clone()
     }
 
-    fn target(&self, _: &Task) -> Result<Arc<Target>, NotServed> {
-        Ok(Arc::clone(&self.target))
+    fn end(&self, _: &Task) -> Result<Arc<End>, NotServed> {
+        Ok(Arc::clone(&self.end))
     }
 }

@@ -66,18 +66,26 @@ fn sweep(parent: &Path) -> io::Result<()> {
     for entry in fs::read_dir(parent)? {
         let entry = entry?;
         let is_one = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        if !is_one || !entry.file_type()?.is_dir() {
+        if !is_one || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }
-        let folder = entry.path();
-        let lock = lock_file(&folder)?;
-        match lock.try_lock() {
-            Ok(()) => fs::remove_dir_all(&folder)?,
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(error)) => return Err(error),
+        match sweep_one(&entry.path()) {
+            // Its process ended meanwhile and took it along.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            swept => swept?,
         }
     }
     Ok(())
+}
+
+/// Removes a folder whose process is dead.
+fn sweep_one(folder: &Path) -> io::Result<()> {
+    let lock = lock_file(folder)?;
+    match lock.try_lock() {
+        Ok(()) => fs::remove_dir_all(folder),
+        Err(TryLockError::WouldBlock) => Ok(()),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 #[cfg(test)]
@@ -102,5 +110,20 @@ mod tests {
         let path = second.path().to_owned();
         drop(second);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn processes_that_come_and_go_at_once_do_not_stumble_over_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        let own = OwnFolder::make(dir.path()).unwrap();
+                        fs::write(own.path().join("package"), "x").unwrap();
+                    }
+                });
+            }
+        });
     }
 }

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use mirror_ledger::{self as ledger, FileOutcome, Settlement};
 use mirror_queue::{Action, Delivery, QueueError, Task, backoff};
+use mirror_runtime::metrics::metrics;
+use mirror_runtime::telemetry::{Step, step};
 use mirror_runtime::{Disposed as _, Disposition, clock, fail_point};
 use tokio::time::Instant;
+use tracing::Span;
 
 use crate::denials::Denials;
 use crate::error::TransferError;
@@ -13,6 +16,7 @@ use crate::hold::Hold;
 use crate::mirrors::Memory;
 use crate::service::WorkerError;
 use crate::slot::{Checked, Slot};
+use crate::spans;
 use crate::transfer::Settled;
 
 /// The outcome of a file that `error` ended.
@@ -49,6 +53,28 @@ pub(crate) enum Then {
     Wait(Duration),
     /// What is left is another worker's; this try does not count.
     GiveBack,
+}
+
+impl Then {
+    /// As a label.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Acknowledge => "acknowledge",
+            Self::TryAgain(_) => "retry",
+            Self::Wait(_) => "wait",
+            Self::GiveBack => "give_back",
+        }
+    }
+}
+
+/// Counts the outcomes that the ledger has taken.
+fn count(subdir: &str, files: &[(String, FileOutcome)]) {
+    for (_, outcome) in files {
+        match outcome {
+            FileOutcome::Done { size, .. } => metrics().file(true, subdir, Some(*size)),
+            FileOutcome::Failed(_) => metrics().file(false, subdir, None),
+        }
+    }
 }
 
 impl Slot {
@@ -154,7 +180,7 @@ impl Slot {
         then: Then,
     ) -> Result<(), WorkerError> {
         let mut task = delivery.task.clone();
-        let attempt = hold.attempt;
+        let (attempt, began) = (hold.attempt, hold.began);
         self.context
             .activity
             .settle(outcomes.iter().map(|(_, outcome)| outcome));
@@ -171,8 +197,11 @@ impl Slot {
                 finished: then == Then::Acknowledge,
                 counted,
             };
-            match memory.outcomes.settle(settlement).await? {
-                ledger::Settled::Accepted => {}
+            let files = settlement.files.clone();
+            let keeping = memory.outcomes.settle(settlement);
+            let kept = step(Step::Outcome, spans::outcome(files.len()), keeping).await?;
+            match kept {
+                ledger::Settled::Accepted => count(&task.subdir, &files),
                 ledger::Settled::Superseded { by } => {
                     // Our manifest may have replaced that of a newer plan: somebody must look again,
                     // under a number that the newer outcome does not settle.
@@ -188,6 +217,8 @@ impl Slot {
                 }
             }
         }
+        metrics().task(began.elapsed(), then.name());
+        Span::current().record("conda.settled", then.name());
         fail_point::hit("before-ack").await;
         // Some of it may be there already.
         task.probe = true;

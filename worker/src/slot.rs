@@ -8,17 +8,22 @@ use mirror_ledger::{self as ledger, Claim, FileOutcome};
 use mirror_oci::layout::{Place, SubdirLayout};
 use mirror_oci::package::Wanted;
 use mirror_queue::{Action, Delivery, QueueError, Task};
+use mirror_runtime::metrics::metrics;
+use mirror_runtime::telemetry::traced;
 use mirror_runtime::{Disposed as _, Shutdown};
 use tokio::sync::Semaphore;
+use tracing::Span;
 
 use crate::context::Context;
 use crate::denials::Denials;
 use crate::error::TransferError;
 use crate::hold::Hold;
-use crate::mirrors::{Memory, NotServed, Target};
+use crate::mirrors::{End, Memory, NotServed};
+use crate::pull::Pull;
 use crate::rest::Rest;
 use crate::service::WorkerError;
 use crate::settle::{Then, failed, or_again};
+use crate::spans;
 use crate::steps::{Asked, are_worth_a_look, needs_probe};
 use crate::transfer::{Knowledge, Transfer};
 
@@ -83,18 +88,23 @@ impl Slot {
         Ok(())
     }
 
-    async fn handle(&self, mut delivery: Delivery, stop: &Shutdown) -> Result<(), WorkerError> {
+    async fn handle(&self, delivery: Delivery, stop: &Shutdown) -> Result<(), WorkerError> {
+        let span = spans::process(&delivery, self.context.queue.system());
+        traced(span, self.work_on(delivery, stop)).await
+    }
+
+    async fn work_on(&self, mut delivery: Delivery, stop: &Shutdown) -> Result<(), WorkerError> {
         let task = delivery.task.clone();
         let stem = task.stem();
         let memory = &self.context.mirrors.memory(&task);
-        let target = match self.context.mirrors.target(&task) {
-            Ok(target) => target,
+        let end = match self.context.mirrors.end(&task) {
+            Ok(end) => end,
             Err(NotServed { why }) => {
                 let error = TransferError::NotServed { build: stem, why };
                 return self.refuse(delivery, memory, &error).await;
             }
         };
-        let Some(checked) = check(&task, &target) else {
+        let Some(checked) = check(&task, &end) else {
             let error = TransferError::NoPlace { build: stem };
             return self.refuse(delivery, memory, &error).await;
         };
@@ -114,6 +124,8 @@ impl Slot {
                 interrupted,
             ),
         };
+        metrics().attempt(hold.attempt);
+        Span::current().record("conda.attempt", hold.attempt);
         // Under the claim: whoever had it until now may have done it.
         if is_settled(&task, &checked, memory).await? {
             hold.release(false).await?;
@@ -141,21 +153,37 @@ impl Slot {
             None
         };
         let interrupted = delivery.redelivered || hold.interrupted || hold.attempt > 1;
-        let asked_for = task.probe || interrupted || needs_probe(&checked.files);
+        let asked_for = task.probe || task.renew || interrupted || needs_probe(&checked.files);
         let knowledge = Knowledge {
             probe: asked_for && are_worth_a_look(&checked.files, task.allow_unverified),
             interrupted,
         };
-        let transfer = Transfer {
-            context: &self.context,
-            target: &target,
-            task: &task,
-            place: &checked.place,
-            files: &checked.files,
-            knowledge,
+        let bringing = async {
+            match &*end {
+                End::Mirror(target) => {
+                    let transfer = Transfer {
+                        context: &self.context,
+                        target,
+                        task: &task,
+                        place: &checked.place,
+                        files: &checked.files,
+                        knowledge,
+                    };
+                    transfer.run(&hold).await
+                }
+                End::Channel(folder) => {
+                    let pull = Pull {
+                        context: &self.context,
+                        folder,
+                        task: &task,
+                        files: &checked.files,
+                    };
+                    pull.run(&hold).await
+                }
+            }
         };
         let ended = tokio::select! {
-            ended = transfer.run(&hold) => ended,
+            ended = bringing => ended,
             error = hold.keep_alive() => return Err(error.into()),
             error = hand_over_in_time(&mut delivery) => return Err(error.into()),
             () = self.out_of_time(stop) => {
@@ -176,8 +204,12 @@ impl Slot {
 }
 
 /// The place of a task at its destination, if its names have one.
-fn check(task: &Task, target: &Target) -> Option<Checked> {
-    let (host, namespace) = (target.destination.host(), &target.namespace);
+fn check(task: &Task, end: &End) -> Option<Checked> {
+    let (host, namespace) = match end {
+        End::Mirror(target) => (target.destination.host(), target.namespace.as_str()),
+        // What comes from a mirror has a place in one.
+        End::Channel(_) => ("", ""),
+    };
     let layout = SubdirLayout::new(host, namespace, &task.channel, &task.subdir).ok()?;
     let files: Option<Vec<_>> = task.files.iter().map(Asked::of).collect();
     let files = files?;
@@ -209,7 +241,7 @@ async fn is_settled(task: &Task, checked: &Checked, memory: &Memory) -> Result<b
                 md5: wanted.md5,
                 size: wanted.size,
             };
-            recorded.settles(task.plan, &wanted, task.probe)
+            recorded.settles(task.plan, &wanted, task.probe || task.renew)
         })
     }))
 }

@@ -8,6 +8,7 @@ use mirror_oci::layout::Place;
 use mirror_oci::manifest::Descriptor;
 use mirror_oci::package::Wanted;
 use mirror_queue::Task;
+use mirror_runtime::telemetry::{Step as Doing, step};
 use mirror_runtime::{Disposed as _, Disposition, fail_point};
 
 use crate::context::Context;
@@ -15,6 +16,7 @@ use crate::error::TransferError;
 use crate::extract::Info;
 use crate::fetch::Fetched;
 use crate::mirrors::Target;
+use crate::spans;
 use crate::steps::{Asked, Step, steps};
 
 /// What became of each file of a task.
@@ -64,8 +66,17 @@ impl Transfer<'_> {
         let mut settled = Settled::default();
         let existing = match self.knowledge.probe {
             false => None,
-            true => match self.probe().await {
-                Ok(existing) => existing,
+            true => match step(Doing::Probe, spans::probe(self.task), self.probe()).await {
+                Ok(existing) => match self.task.renew {
+                    true => match self.sound_rest(existing).await {
+                        Ok(rest) => rest,
+                        Err(error) => {
+                            settled.stopped = Some(error);
+                            return Some(settled);
+                        }
+                    },
+                    false => existing,
+                },
                 Err(error) => {
                     settled.stopped = Some(error);
                     return Some(settled);
@@ -75,8 +86,8 @@ impl Transfer<'_> {
         let mut transferred = Vec::new();
         let mut at_hand = AtHand::default();
         let allowed = self.task.allow_unverified;
-        for step in steps(self.files, existing.as_ref(), allowed) {
-            match step {
+        for one in steps(self.files, existing.as_ref(), allowed) {
+            match one {
                 Step::Absent(wanted) => {
                     let file = wanted.file.as_str().to_owned();
                     settled

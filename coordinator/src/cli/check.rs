@@ -52,6 +52,7 @@ pub(super) fn check(mirror: &MirrorArgs, said: Said) -> anyhow::Result<Checked> 
             .map_err(|error| in_words_of(error, said))?,
         max_size: mirror.max_size.map(|size| size.0),
         latest: mirror.latest.map(|count| count.0),
+        newest_build: false,
         formats: formats(&mirror.formats, said)?,
         packages: mirror.packages.clone(),
         excluded: mirror.excluded.clone(),
@@ -95,7 +96,7 @@ pub(super) fn check_name(
 ) -> anyhow::Result<()> {
     let (host, namespace) = match registry {
         Some(Address::Registry(registry)) => (registry.host(), registry.namespace.as_str()),
-        Some(Address::Folder(_)) | None => (String::new(), ""),
+        Some(Address::Folder(_) | Address::Channel(_)) | None => (String::new(), ""),
     };
     let every = ["noarch".to_owned()];
     for subdir in subdirs.iter().chain(&every) {

@@ -42,6 +42,10 @@ fn read(registry: &str, said: Said) -> anyhow::Result<Address> {
             said.with("registry", &format!("oci:{registry}"))
         );
     }
+    anyhow::ensure!(
+        !registry.starts_with("channel:"),
+        "{key} `{registry}` is no registry; into a channel folder copies `conda-oci pull-cache`"
+    );
     let address = registry.parse();
     if let Ok(Address::Registry(registry)) = &address {
         anyhow::ensure!(

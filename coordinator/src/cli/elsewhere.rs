@@ -13,6 +13,7 @@ use mirror_runtime::settings::{self, Hidden, variable};
 use super::State;
 use super::mirror::MirrorArgs;
 use super::said::Said;
+use super::source::folder_of;
 use crate::options::Memory;
 use crate::places;
 
@@ -79,8 +80,9 @@ pub(super) fn queue(
     );
     if !mirror.shared_path.unwrap_or(false) {
         let folder = match (&channel.location, registry) {
-            (Location::Folder(folder), _) | (_, Some(Address::Folder(folder))) => Some(folder),
-            _ => None,
+            (Location::Folder(folder), _)
+            | (_, Some(Address::Folder(folder) | Address::Channel(folder))) => Some(folder.clone()),
+            _ => folder_of(channel),
         };
         if let Some(folder) = folder {
             anyhow::bail!(

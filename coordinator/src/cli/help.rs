@@ -58,6 +58,8 @@ Environment:
                            the password
   HTTPS_PROXY, HTTP_PROXY  proxies for both the channel and the registry; NO_PROXY names what is
                            reached without them
+  OTEL_EXPORTER_OTLP_ENDPOINT and the other OTEL_* variables of OpenTelemetry: where traces and
+                           metrics go by OTLP (http/protobuf); nowhere without them
   NO_COLOR                 if not empty: no colours
   RUST_LOG                 the log's filter, such as mirror_oci=debug; over --quiet and --debug
 
@@ -191,3 +193,44 @@ They acknowledge the tasks that are queued as these reach them. What was mirrore
 `conda-oci publish` publishes it, and the next `conda-oci mirror` goes on from there.
 
 Exit codes: 0 cancelled, or nothing was under way; 2 could not";
+
+/// What stands below the options of `conda-oci push-cache`.
+pub(super) const PUSH_CACHE: &str = "\
+Examples:
+  The packages of ./cache/conda-forge/linux-64 that the published index does not list:
+    conda-oci push-cache -c conda-forge -s linux-64 --cache-dir ./cache --user myorg
+
+  Builds of one's own into a channel that mirrors nobody, for pixi to install from:
+    conda-oci push-cache -c ours --cache-dir ./output --registry harbor.example/conda
+
+  What it would do:
+    conda-oci push-cache -c ours --cache-dir ./output --user myorg --dry-run
+
+  Take one out of the index again (its file stays in the registry):
+    conda-oci push-cache -c ours --remove tool-1.0-h0_0.conda --user myorg
+
+A record is made of the package's own info/index.json and of its file. One whose name, version, build
+or subdir is not that of the file's name and folder is refused, and so is one under whose name the
+channel has another file, without --force; the others are pushed all the same.
+
+What is added stays: a later `conda-oci mirror` into the same channel publishes it beside what the
+channel lists, even if that comes to list another file of the same name. A mirror that is at work
+meanwhile keeps the index to itself and publishes what was added with its next one.";
+
+/// What stands below the options of `conda-oci pull-cache`.
+pub(super) const PULL_CACHE: &str = "\
+Examples:
+  The newest zlib of a mirror into ./cache/conda-forge/linux-64, after a look at what that would be:
+    conda-oci pull-cache -c conda-forge --registry ghcr.io/myorg -s linux-64 -p zlib \\
+      --cache-dir ./cache --dry-run
+    conda-oci pull-cache -c conda-forge --registry ghcr.io/myorg -s linux-64 -p zlib --cache-dir ./cache
+
+  All that a folder of image layouts has of a channel:
+    conda-oci pull-cache -c my-channel --registry oci:./mirror --cache-dir ./cache --all
+
+Files that are there with the right bytes are not fetched again, and what fails is left out of the
+index that is written beside them: the folder is a channel, for pixi, mamba and `conda-oci mirror`.
+
+ORAS_USER and ORAS_PASS hold the login at the registry, both or neither.
+
+Exit codes: 0 all is there; 1 something is missing: an index, a layer, a download; 2 could not run.";

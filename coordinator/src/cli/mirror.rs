@@ -28,7 +28,7 @@ pub(crate) struct MirrorArgs {
     #[arg(skip)]
     pub name: Option<String>,
 
-    /// Channel to mirror: a name, an http(s) URL, or a folder (./path or file://), with or without /label/NAME
+    /// Channel to mirror: a name, an http(s) URL, or a folder (./path or file://), with or without /label/NAME; or a mirror of one: oci://host/path, oci+http://host/path (plain), or oci:FOLDER
     #[arg(short, long, value_name = "CHANNEL", help_heading = "What to mirror")]
     pub channel: Option<String>,
 

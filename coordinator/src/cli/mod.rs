@@ -6,15 +6,20 @@ mod destination;
 mod elsewhere;
 mod generate;
 mod help;
+mod login;
 mod look;
 mod merge;
 mod mirror;
 mod pick;
+mod pull;
+mod push_cache;
 mod request;
 mod run;
 mod said;
 mod shown;
+mod source;
 mod state;
+mod verify;
 mod which;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -23,8 +28,12 @@ use clap::{Parser, Subcommand};
 pub(crate) use generate::{CompletionsArgs, ManArgs};
 pub(crate) use look::{PlainCommand, RetryCommand, StatusCommand};
 pub(crate) use mirror::MirrorCommand;
+pub(crate) use pull::PullCommand;
+pub(crate) use push_cache::PushCacheCommand;
+pub(crate) use run::OutputArgs;
 use shown::shown;
 pub(crate) use state::State;
+pub(crate) use verify::{Depth, VerifyCommand};
 pub(crate) use which::{Which, WhichArgs};
 
 const STYLES: Styles = Styles::styled()
@@ -62,6 +71,15 @@ pub(crate) enum Command {
     /// Publish the index of what is mirrored so far, and transfer nothing.
     #[command(after_help = help::PUBLISH)]
     Publish(Box<MirrorCommand>),
+    /// Look whether a mirror holds what its index lists, and mend it.
+    #[command(override_usage = verify::USAGE, after_help = verify::HELP, mut_arg("report", verify::report))]
+    Verify(Box<VerifyCommand>),
+    /// Push packages of a local folder and add them to the published index.
+    #[command(after_help = help::PUSH_CACHE)]
+    PushCache(Box<PushCacheCommand>),
+    /// Copy packages from a mirror into a channel folder: of each name the newest, or what the options say.
+    #[command(after_help = help::PULL_CACHE)]
+    PullCache(Box<PullCommand>),
     /// Show how far a mirror is, who works on it, and what waits.
     #[command(after_help = help::STATUS)]
     Status(Box<StatusCommand>),

@@ -7,21 +7,22 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use mirror_channel::channel::{Channel, ChannelError, Location};
-use mirror_oci::registry::{Address, Logins, Trust};
+use mirror_oci::registry::{Address, Credentials, LoginError, Logins, RegistryAddress, Trust};
 use mirror_runtime::settings::units;
 use mirror_worker::defaults::{ATTEMPTS, READ_TIMEOUT, SPOOL_SIZE};
 use mirror_worker::extract::InfoLimits;
 
 use super::check::{Checked, channel_refusal, check, check_name};
 use super::config::{self, Entry};
+use super::login::LoginArgs;
 use super::mirror::{MirrorArgs, MirrorCommand};
-use super::run::RunArgs;
 use super::said::Said;
-use super::{elsewhere, pick, shown};
+use super::{elsewhere, pick, shown, source};
 use crate::engine::Request;
 use crate::guard::Guard;
 use crate::invocation::Turn;
 use crate::options::{Memory, Options};
+use crate::parts;
 use crate::sync::Purpose;
 
 /// How long transfers in flight may go on after the first interrupt.
@@ -30,10 +31,53 @@ const WORKERS: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
 const PUBLISH_EVERY: units::Span = units::Span(Duration::from_secs(6 * 3600));
 
 /// What holds for every mirror of the invocation.
-struct How<'a> {
-    purpose: Purpose,
-    run: &'a RunArgs,
-    logins: Logins,
+pub(super) struct How {
+    pub purpose: Purpose,
+    pub dry_run: bool,
+    pub retry_failed: bool,
+    /// At the registry that is pushed to.
+    pub logins: Logins,
+    /// At the registry that is read from.
+    pub source_logins: Logins,
+}
+
+impl How {
+    /// With the logins of the command line, the environment and the files.
+    ///
+    /// # Errors
+    /// When one of them cannot be used.
+    pub(super) fn of(
+        purpose: Purpose,
+        dry_run: bool,
+        retry_failed: bool,
+        login: &LoginArgs,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            purpose,
+            dry_run,
+            retry_failed,
+            logins: login.logins()?,
+            source_logins: Logins::of_source()?,
+        })
+    }
+
+    /// The logins at the registry that is read from and at the one that is pushed to, each its own.
+    fn credentials(
+        &self,
+        from: Option<&RegistryAddress>,
+        to: Option<&RegistryAddress>,
+    ) -> Result<[Option<Credentials>; 2], LoginError> {
+        let at = |logins: &Logins, of: &RegistryAddress| logins.of(&of.host(), &of.namespace);
+        let to_login = to.map(|to| at(&self.logins, to)).transpose()?;
+        let is_same = from.map(RegistryAddress::host) == to.map(RegistryAddress::host);
+        // What was given outright for one registry goes before what files have for it, for reading as well.
+        let given_as_well = is_same && self.logins.is_given() && !self.source_logins.is_given();
+        let from_login = match from.filter(|_| !given_as_well) {
+            Some(from) => at(&self.source_logins, from)?,
+            None => None,
+        };
+        Ok([from_login, to_login.flatten()])
+    }
 }
 
 /// A mirror with where its channel was written.
@@ -54,11 +98,7 @@ impl MirrorCommand {
     /// When something cannot be used as written, before anything is touched; the text says what to write instead.
     pub(crate) fn turns(self, purpose: Purpose) -> anyhow::Result<Vec<Turn>> {
         let Self { mirror, run } = self;
-        let how = How {
-            purpose,
-            run: &run,
-            logins: Logins::of_process(run.username.as_deref(), run.password_stdin)?,
-        };
+        let how = How::of(purpose, run.dry_run, run.retry_failed, &run.login)?;
         let Some(file) = &run.config else {
             let channel = mirror.channel.clone();
             let given = Given {
@@ -114,7 +154,7 @@ fn one_registry(turns: &[Turn]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn of_file(entry: Entry, file: &Path, how: &How<'_>) -> anyhow::Result<Turn> {
+fn of_file(entry: Entry, file: &Path, how: &How) -> anyhow::Result<Turn> {
     let named = entry.shown();
     let given = Given {
         mirror: entry.mirror,
@@ -125,7 +165,7 @@ fn of_file(entry: Entry, file: &Path, how: &How<'_>) -> anyhow::Result<Turn> {
     turn(given, how).with_context(|| format!("mirror `{named}`"))
 }
 
-fn turn(given: Given, how: &How<'_>) -> anyhow::Result<Turn> {
+fn turn(given: Given, how: &How) -> anyhow::Result<Turn> {
     let Given {
         mirror,
         channel: written,
@@ -134,23 +174,28 @@ fn turn(given: Given, how: &How<'_>) -> anyhow::Result<Turn> {
     } = given;
     let checked = check(&mirror, said)?;
     anyhow::ensure!(
-        checked.registry.is_some() || how.run.dry_run,
+        checked.registry.is_some() || how.dry_run,
         no_destination(said)
     );
     let name = mirror.name.clone();
     let resolved = mirror.channel.as_deref().unwrap_or(&written);
-    let channel = match Channel::parse(resolved, &checked.base, mirror.rename.as_deref()) {
+    let not_there = |error: anyhow::Error| Turn {
+        title: shown(name.as_deref().unwrap_or(&written)),
+        name: name.clone(),
+        channel: shown(&written),
+        request: Err(error),
+    };
+    let (resolved, own_name) = match source::resolved(resolved) {
+        Ok(resolved) => resolved,
+        Err(error) => return Ok(not_there(error)),
+    };
+    let rename = mirror.rename.as_deref().or(own_name.as_deref());
+    let channel = match Channel::parse(&resolved, &checked.base, rename) {
         Ok(channel) => channel,
-        Err(error @ ChannelError::Folder { .. }) => {
-            return Ok(Turn {
-                title: shown(name.as_deref().unwrap_or(&written)),
-                name,
-                channel: shown(&written),
-                request: Err(error.into()),
-            });
-        }
+        Err(error @ ChannelError::Folder { .. }) => return Ok(not_there(error.into())),
         Err(error) => return Err(channel_refusal(error, said)),
     };
+    source::refuse_itself(&channel, checked.registry.as_ref())?;
     check_name(
         &channel.name,
         checked.registry.as_ref(),
@@ -174,7 +219,7 @@ fn turn(given: Given, how: &How<'_>) -> anyhow::Result<Turn> {
     })
 }
 
-fn no_destination(said: Said) -> &'static str {
+pub(super) fn no_destination(said: Said) -> &'static str {
     match said {
         Said::OnCommandLine => {
             "no destination: add --registry host[:port]/namespace or --registry oci:FOLDER, --user NAME for \
@@ -187,11 +232,15 @@ fn no_destination(said: Said) -> &'static str {
     }
 }
 
-fn request(
+/// The run that was asked for, with all that is left open filled in.
+///
+/// # Errors
+/// When options do not go together.
+pub(super) fn request(
     mirror: MirrorArgs,
     channel: Channel,
     checked: Checked,
-    how: &How<'_>,
+    how: &How,
     said: Said,
 ) -> anyhow::Result<Request> {
     let given = mirror.channel.as_deref().unwrap_or_default();
@@ -206,10 +255,12 @@ fn request(
         Memory::Folder(state) => Some(state.join("spool")),
         Memory::Redis(_) => None,
     });
-    let credentials = match &checked.registry {
-        Some(Address::Registry(to)) => how.logins.of(&to.host(), &to.namespace)?,
+    let to = match &checked.registry {
+        Some(Address::Registry(to)) => Some(to),
         _ => None,
     };
+    let from = parts::registry_of(&channel);
+    let [source_credentials, credentials] = how.credentials(from.as_ref(), to)?;
     let mut subdirs = mirror.subdirs;
     subdirs.sort();
     subdirs.dedup();
@@ -227,6 +278,7 @@ fn request(
         filters: checked.filters,
         undistributable: mirror.undistributable,
         credentials,
+        source_credentials,
         report: mirror.report,
         guard: Guard {
             files: mirror.max_files.map(|files| files.0),
@@ -243,8 +295,8 @@ fn request(
             max_reads_per_minute: mirror.max_reads_per_minute.map(|count| count.0),
             publish_every: mirror.publish_every.unwrap_or(PUBLISH_EVERY).0,
             allow_shrink: mirror.allow_shrink.unwrap_or(false),
-            retry_failed: how.run.retry_failed,
-            dry_run: how.run.dry_run,
+            retry_failed: how.retry_failed,
+            dry_run: how.dry_run,
             annotations: checked.annotations,
             trust: Trust {
                 ca_file: mirror.ca_file,
@@ -258,7 +310,9 @@ fn request(
             queue,
             spool_size: mirror.spool_size.map_or(SPOOL_SIZE, |size| size.0),
             limits,
+            repair: None,
         },
+        push: None,
     })
 }
 

@@ -1,9 +1,12 @@
 //! The options of one invocation, whatever it mirrors: how it runs and what it says.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use mirror_runtime::telemetry::{Format, Verbosity};
+
+use super::login::LoginArgs;
 
 /// Options that a configuration file cannot give.
 #[derive(Debug, Args)]
@@ -28,13 +31,8 @@ pub(crate) struct RunArgs {
     )]
     pub only: Vec<String>,
 
-    /// User at the registry; the password comes with --password-stdin. Goes before every other login
-    #[arg(long, value_name = "NAME", help_heading = "Where to")]
-    pub username: Option<String>,
-
-    /// Read the password of --username from standard input, its first line
-    #[arg(long, help_heading = "Where to")]
-    pub password_stdin: bool,
+    #[command(flatten)]
+    pub login: LoginArgs,
 
     /// Plan only: print what would be done, change nothing
     #[arg(long, help_heading = "How")]
@@ -44,6 +42,17 @@ pub(crate) struct RunArgs {
     #[arg(long, help_heading = "How")]
     pub retry_failed: bool,
 
+    /// Address for /healthz, /readyz and /metrics while it runs, such as 0.0.0.0:9090 [default: none]
+    #[arg(long, value_name = "ADDRESS", help_heading = "Output")]
+    pub listen: Option<SocketAddr>,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What an invocation says, and how.
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
     /// Print the plan of a dry run, or what a run came to, as JSON: an object a mirror, each on a line
     #[arg(long, help_heading = "Output")]
     pub json: bool,
@@ -76,7 +85,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-impl RunArgs {
+impl OutputArgs {
     pub(crate) fn verbosity(&self) -> Verbosity {
         match (self.quiet, self.debug) {
             (true, _) => Verbosity::Quiet,

@@ -12,7 +12,7 @@ use mirror_runtime::settings::Hidden;
 use super::check::{channel_refusal, check, check_name};
 use super::mirror::MirrorArgs;
 use super::said::Said;
-use super::{State, config, elsewhere, pick, shown};
+use super::{State, config, elsewhere, pick, shown, source};
 use crate::options::Memory;
 
 /// The options, written as for `conda-oci mirror`.
@@ -231,7 +231,9 @@ fn which(mut mirror: MirrorArgs, channel: &str, said: Said) -> anyhow::Result<Wh
         "which destination? Give --registry (or --user) as `conda-oci mirror` was given it",
     )?;
     let resolved = mirror.channel.as_deref().unwrap_or(channel);
-    let channel = Channel::parse(resolved, &checked.base, mirror.rename.as_deref())
+    let (resolved, own_name) = source::resolved(resolved)?;
+    let rename = mirror.rename.as_deref().or(own_name.as_deref());
+    let channel = Channel::parse(&resolved, &checked.base, rename)
         .map_err(|error| channel_refusal(error, said))?;
     check_name(&channel.name, Some(&registry), &mirror.subdirs, said)?;
     // Nothing is transferred here, so it does not matter who sees a folder.

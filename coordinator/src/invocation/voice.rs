@@ -43,9 +43,13 @@ impl Voice {
     /// When they cannot be written, unless nobody reads any more: that does not change what was done.
     pub(super) fn close(&mut self, title: &str, summary: &Summary, code: u8) -> io::Result<()> {
         if let Some(registry) = &summary.login_needed {
+            let (purpose, variables) = match summary.login_reads {
+                false => ("pushing", "ORAS_USER and ORAS_PASS"),
+                true => ("reading", "ORAS_SOURCE_USER and ORAS_SOURCE_PASS"),
+            };
             let text = format!(
-                "{registry} wants a login for pushing and none was given: nothing was downloaded or pushed; set \
-                 ORAS_USER and ORAS_PASS and run again"
+                "{registry} wants a login for {purpose} and none was given: nothing was downloaded or pushed; set \
+                 {variables} and run again"
             );
             self.error_of(title, &text);
         }
@@ -104,7 +108,11 @@ impl Voice {
         if self.several {
             text.push_str(&format!("{name}:\n"));
         }
-        if let Some(registry) = &summary.login_needed {
+        if let Some(registry) = summary
+            .login_needed
+            .as_ref()
+            .filter(|_| !summary.login_reads)
+        {
             text.push_str(&format!("With a login at {registry} it would do this:\n\n"));
         }
         match summary.dry_run {

@@ -12,7 +12,7 @@ mod terminal;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use mirror_runtime::telemetry::{self, Format, Verbosity};
+use mirror_runtime::telemetry::{self, Export, Format, Verbosity};
 
 use crate::cli::{PlainCommand, RetryCommand, StatusCommand, Which, WhichArgs};
 use crate::invocation::COULD_NOT_RUN;
@@ -86,7 +86,15 @@ fn each(
 /// A signal ends it as it ends any program: nothing is in flight that would have to be given back.
 fn on_runtime(work: impl AsyncFnOnce() -> anyhow::Result<u8>) -> ExitCode {
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    telemetry::init(Verbosity::Normal, Format::Text, colours, io::stderr);
+    // What only looks tells nobody else of it.
+    let nothing = Export::nothing();
+    telemetry::init(
+        Verbosity::Normal,
+        Format::Text,
+        colours,
+        io::stderr,
+        &nothing,
+    );
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

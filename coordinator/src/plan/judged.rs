@@ -5,6 +5,7 @@ use mirror_channel::selection::{Choice, Newest, Selection};
 use mirror_oci::layout::SubdirLayout;
 
 use super::make::{hash_in, stem_hash};
+use crate::repair::Damage;
 
 /// What the reading thread finds out about a record.
 #[derive(Clone, Copy)]
@@ -29,6 +30,17 @@ impl Judged {
             choice: selection.judge(record, json, newest),
             stem: stem_hash(&record.file),
             has_place: layout.has_place(&record.file),
+        }
+    }
+
+    /// Where only damage is mended, that is what is selected. What is excluded stays so.
+    pub(super) fn only_damaged(&mut self, damage: Option<&Damage>) {
+        if self.choice != Choice::Excluded {
+            let damaged = damage.is_some_and(|damage| damage.has(self.stem));
+            self.choice = match damaged {
+                true => Choice::Selected,
+                false => Choice::Unselected,
+            };
         }
     }
 

@@ -18,6 +18,7 @@ use super::newest::newest;
 use super::outside::{Named, Outside};
 use super::refs::{Fate, Grouped, Listing, group};
 use super::{NameTotal, Plan, Totals};
+use crate::repair::{Damage, Repair};
 use crate::report::Report;
 
 /// What a plan is made from.
@@ -42,6 +43,15 @@ pub(crate) struct Inputs<'a> {
     pub limits: Limits,
     /// Whether what cannot be used is said: not where another plan of the same index will say it.
     pub says: bool,
+    /// Only this is mended.
+    pub repair: Option<&'a Arc<Repair>>,
+}
+
+impl Inputs<'_> {
+    /// What of the subdir is to be mended, if the run only mends.
+    pub(super) fn damage(&self) -> Option<&Damage> {
+        self.repair?.of(self.subdir)
+    }
 }
 
 /// Makes the plan of one subdir; what it leaves out for good goes to `report`.
@@ -110,6 +120,8 @@ pub(crate) async fn make(
         current: open(inputs.current)?,
         archive: inputs.archive.map(open).transpose()?,
         limits: inputs.limits,
+        repair: inputs.repair.cloned(),
+        subdir: inputs.subdir.to_owned(),
     })
 }
 
@@ -151,14 +163,14 @@ fn sum(grouped: &Grouped, totals: &mut Totals, names: HashMap<Box<str>, u32>) ->
 }
 
 /// A hash of the file's build that is the same within one process.
-pub(super) fn stem_hash(file: &FileName) -> u64 {
+pub(crate) fn stem_hash(file: &FileName) -> u64 {
     let mut hasher = DefaultHasher::new();
     file.stem().hash(&mut hasher);
     hasher.finish()
 }
 
 /// A hash of the file's name that is the same within one process.
-pub(super) fn hash_of(file: &FileName) -> u64 {
+pub(crate) fn hash_of(file: &FileName) -> u64 {
     hash_in(stem_hash(file), file.archive())
 }
 

@@ -46,8 +46,13 @@ impl Maker<'_> {
     pub(super) async fn read(&mut self, index: &Path, listing: Listing) -> anyhow::Result<()> {
         let (selection, newest) = (Arc::clone(self.inputs.selection), self.newest.clone());
         let layout = self.inputs.layout.clone();
+        let (repair, subdir) = (self.inputs.repair.cloned(), self.inputs.subdir.to_owned());
         let judge = move |record: &Record, json: &[u8]| {
-            Judged::of(record, json, &selection, newest.as_deref(), &layout)
+            let mut judged = Judged::of(record, json, &selection, newest.as_deref(), &layout);
+            if let Some(repair) = &repair {
+                judged.only_damaged(repair.of(&subdir));
+            }
+            judged
         };
         if listing == Listing::Archive {
             self.named.sort();
@@ -140,6 +145,8 @@ impl Maker<'_> {
         match judged.choice {
             Choice::Selected => {}
             Choice::Unselected if self.is_listed(hash) => {}
+            // What was held once may have to be looked for: the ledger is asked first.
+            Choice::Unselected if self.inputs.repair.is_some() => {}
             Choice::Unselected | Choice::Excluded => return None,
         }
         if !judged.has_place
@@ -173,6 +180,20 @@ impl Maker<'_> {
         !self.inputs.listed.is_empty() && self.inputs.listed.contains(&file)
     }
 
+    /// Whether a repair is to look for a file that it was not told of: the ledger calls it done, and cannot be believed
+    /// because the index it goes with is gone.
+    fn was_lost(&self, record: &Record, recorded: Option<&Recorded>) -> bool {
+        let wanted = Wanted {
+            sha256: record.sha256,
+            md5: record.md5,
+            size: record.size,
+        };
+        self.inputs.damage().is_some()
+            && recorded.is_some_and(|recorded| {
+                recorded.plan < self.inputs.floor && recorded.outcome.is_done_as(&wanted)
+            })
+    }
+
     fn add(&mut self, record: &Record, stands: Stands, now_ms: u64, recorded: Option<&Recorded>) {
         let hash = hash_in(stands.stem, record.file.archive());
         let facts = Facts {
@@ -183,7 +204,7 @@ impl Maker<'_> {
                 md5: record.md5,
                 size: record.size,
             },
-            selected: stands.selected,
+            selected: stands.selected || self.was_lost(record, recorded),
             listed: self.is_listed(hash),
             now_ms,
             retry_failed: self.inputs.retry_failed,

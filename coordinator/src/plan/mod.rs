@@ -19,20 +19,22 @@ mod trust;
 mod unusable;
 
 pub(crate) use adopt::{adopt, listed};
-pub(crate) use make::{Inputs, make};
-pub(crate) use refs::{BuildRef, Fate, Listing};
+pub(crate) use make::{Inputs, hash_of, make, stem_hash};
+pub(crate) use newest::ranked;
+pub(crate) use refs::{BuildRef, Fate, FileRef, Listing, Place, group};
 pub(crate) use rows::Rows;
 pub(crate) use source::source;
-pub(crate) use tasks::{Planned, Template};
-pub(crate) use trust::{GENERATED_BY, GENERATOR, Latest, RECORDS, Trust};
+pub(crate) use tasks::{Planned, Template, read_record};
+pub(crate) use trust::{GENERATED_BY, GENERATOR, Latest, MERGED, RECORDS, Trust};
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::sync::Arc;
 
 use mirror_channel::repodata::Limits;
 use serde::Serialize;
 
-use refs::FileRef;
+use crate::repair::Repair;
 
 /// What a subdir's run has to do.
 #[derive(Debug)]
@@ -53,6 +55,9 @@ pub(crate) struct Plan {
     current: File,
     archive: Option<File>,
     limits: Limits,
+    /// What is to be mended, and nothing else.
+    repair: Option<Arc<Repair>>,
+    subdir: String,
 }
 
 /// The files of one package name that a plan brings.

@@ -240,6 +240,7 @@ impl Bench {
             rewrites_index: false,
             limits: Limits::default(),
             says: true,
+            repair: None,
         };
         let ledger: &dyn Ledger = &self.ledger;
         make(&inputs, ledger, &Report::none()).await.unwrap()

@@ -1,14 +1,15 @@
 //! Tasks, made from the records when their turn comes.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 
 use mirror_channel::name::ArchiveType;
-use mirror_channel::repodata::{Record, RepodataError, Section, read_at};
+use mirror_channel::repodata::{Limits, Record, RepodataError, Section, read_at};
 use mirror_queue::{Action, BuildName, Task, TaskFile};
 use url::Url;
 
 use super::Plan;
-use super::make::hash_of;
+use super::make::{hash_of, stem_hash};
 use super::refs::{BuildRef, Fate, FileRef, Listing};
 
 /// What all tasks of a subdir share.
@@ -92,24 +93,16 @@ impl Plan {
                 (Listing::Archive, Some(archive)) => archive,
                 _ => &self.current,
             };
-            let located = read_at(index, file.offset(), self.limits)?;
-            let section = match (file.is_v3(), file.archive()) {
-                (true, archive) => Section::V3(archive),
-                (false, ArchiveType::Conda) => Section::PackagesConda,
-                (false, ArchiveType::TarBz2) => Section::Packages,
-            };
-            let record = Record::parse(section, &located.key, &located.json);
-            // It was parsed when it was planned, and the file is ours.
-            records.push((
-                *file,
-                record.expect("a record that was read once reads the same again"),
-            ));
+            records.push((*file, read_record(index, *file, self.limits)?));
         }
         Ok(records)
     }
 
     fn task(&self, record: &Record, template: &Template) -> Task {
         let file = &record.file;
+        let damage = self.repair.as_ref();
+        let damage = damage.and_then(|repair| repair.of(&self.subdir));
+        let renew = damage.is_some_and(|damage| damage.has(stem_hash(file)));
         Task {
             registry: template.registry.clone(),
             channel: template.channel.clone(),
@@ -120,7 +113,8 @@ impl Plan {
                 build: file.build().to_owned(),
             },
             plan: self.number,
-            probe: self.probe,
+            probe: self.probe || renew,
+            renew,
             attempt: 1,
             allow_unverified: template.allow_unverified,
             annotations: template.annotations.clone(),
@@ -143,4 +137,24 @@ impl Plan {
             known_sha256: self.known.get(&hash_of(&record.file)).copied(),
         }
     }
+}
+
+/// Reads the record of a file again.
+///
+/// # Errors
+/// When the index cannot be read.
+pub(crate) fn read_record(
+    index: &File,
+    file: FileRef,
+    limits: Limits,
+) -> Result<Record, RepodataError> {
+    let located = read_at(index, file.offset(), limits)?;
+    let section = match (file.is_v3(), file.archive()) {
+        (true, archive) => Section::V3(archive),
+        (false, ArchiveType::Conda) => Section::PackagesConda,
+        (false, ArchiveType::TarBz2) => Section::Packages,
+    };
+    let record = Record::parse(section, &located.key, &located.json);
+    // It was parsed when its place was noted, and the file is ours.
+    Ok(record.expect("a record that was read once reads the same again"))
 }

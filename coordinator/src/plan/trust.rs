@@ -1,5 +1,7 @@
 //! How far the ledger and the published index are believed, decided from what both say.
 
+use std::str::FromStr;
+
 use mirror_ledger::SubdirState;
 use mirror_oci::manifest::Manifest;
 use mirror_oci::{Digest, StoredManifest};
@@ -13,6 +15,8 @@ pub(crate) const GENERATOR: &str = "org.conda.oci.generator";
 pub(crate) const GENERATED_BY: &str = "conda-oci/1";
 /// Annotation with the number of records of an index, for the shrink guard.
 pub(crate) const RECORDS: &str = "org.conda.oci.records";
+/// Annotation with the digest of the `:local` that is merged into an index.
+pub(crate) const MERGED: &str = "org.conda.oci.local";
 
 /// The index manifest found at `latest`.
 #[derive(Debug, Clone)]
@@ -39,14 +43,19 @@ impl Latest {
         annotation.is_some()
     }
 
+    /// The `:local` that it says is merged into it.
+    pub(crate) fn merged(&self) -> Option<Digest> {
+        self.annotation(MERGED)
+    }
+
+    fn annotation<T: FromStr>(&self, key: &str) -> Option<T> {
+        let annotations = &self.manifest.as_ref()?.annotations;
+        annotations.get(key)?.parse().ok()
+    }
+
     /// How many records it says it lists.
     pub(crate) fn records(&self) -> Option<u64> {
-        self.manifest
-            .as_ref()?
-            .annotations
-            .get(RECORDS)?
-            .parse()
-            .ok()
+        self.annotation(RECORDS)
     }
 }
 

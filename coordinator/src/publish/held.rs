@@ -1,26 +1,27 @@
 //! Which records of the channel's index are held now, asked of the ledger in batches.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use mirror_channel::repodata::{Keep, Limits, Record};
-use mirror_ledger::{FileOutcome, Recorded, Wanted};
+use mirror_ledger::{FileOutcome, Ledger, Recorded, Wanted};
 
-use super::Publisher;
 use crate::plan::Rows;
+use crate::run::Run;
 
 /// One bit for each record, and the sha256 of those whose record has none.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(crate) struct Held {
     bits: Vec<u64>,
     computed: HashMap<u64, [u8; 32]>,
     /// Records left out only because they are excluded.
-    pub(super) excluded: u64,
+    pub(crate) excluded: u64,
 }
 
 impl Held {
     /// What becomes of the record with this ordinal.
-    pub(super) fn keep(&self, ordinal: u64) -> Keep {
+    pub(crate) fn keep(&self, ordinal: u64) -> Keep {
         let word = usize::try_from(ordinal / 64)
             .ok()
             .and_then(|word| self.bits.get(word));
@@ -42,12 +43,19 @@ impl Held {
     }
 }
 
-/// Goes through the index once.
-pub(super) async fn held(publisher: &Publisher<'_>) -> anyhow::Result<Held> {
+/// Goes through the index at `index` once, whose files are those of `subdir` in `memory`. Outcomes of plans below `floor` are not
+/// believed.
+pub(crate) async fn held(
+    run: &Run,
+    memory: &dyn Ledger,
+    subdir: &str,
+    index: &Path,
+    floor: u64,
+) -> anyhow::Result<Held> {
     let mut held = Held::default();
-    let selection = Arc::clone(&publisher.run.selection);
+    let selection = Arc::clone(&run.selection);
     let excludes = move |record: &Record, json: &[u8]| selection.excludes(record, json);
-    let mut rows = Rows::of(publisher.upstream, Limits::default(), excludes)?;
+    let mut rows = Rows::of(index, Limits::default(), excludes)?;
     while let Some(batch) = rows.next().await {
         let usable = batch?
             .into_iter()
@@ -57,15 +65,9 @@ pub(super) async fn held(publisher: &Publisher<'_>) -> anyhow::Result<Held> {
             .iter()
             .map(|(_, (record, _))| record.file.as_str().to_owned())
             .collect();
-        let recorded = publisher
-            .run
-            .ledger
-            .get_many(publisher.subdir, &names)
-            .await?;
+        let recorded = memory.get_many(subdir, &names).await?;
         for ((ordinal, (record, excluded)), recorded) in records.iter().zip(recorded) {
-            let Some(sha256) =
-                recorded.and_then(|recorded| done(&recorded, record, publisher.state.floor))
-            else {
+            let Some(sha256) = recorded.and_then(|recorded| done(&recorded, record, floor)) else {
                 continue;
             };
             if *excluded {

@@ -1,5 +1,6 @@
 //! Publishes the index of a subdir: exactly the records whose files are held, shards first, `latest` last.
 
+mod base;
 #[cfg(test)]
 mod golden;
 mod held;
@@ -15,15 +16,19 @@ use std::path::Path;
 use anyhow::Context as _;
 use mirror_channel::index::{self, IndexFiles, PlainIndex};
 use mirror_channel::repodata::Limits;
-use mirror_ledger::SubdirState;
-use mirror_oci::Destination;
+use mirror_ledger::{Ledger, SubdirState};
 use mirror_oci::layout::{self, LATEST, SubdirLayout};
+use mirror_oci::{Destination, Presence};
 use mirror_runtime::{Disposed as _, Disposition, clock, fail_point};
 
 use crate::error::RunError;
+use crate::local::Found;
 use crate::patience::{MAX_PLEAS, patiently};
 use crate::plan::Latest;
+use crate::repair::Damage;
 use crate::run::Run;
+pub(crate) use base::Base;
+pub(crate) use held::held;
 use push::index_manifest;
 pub(crate) use read::published;
 use shrink::Change;
@@ -49,13 +54,18 @@ pub(crate) enum Published {
 /// Publishes one subdir, once or several times in a run.
 pub(crate) struct Publisher<'a> {
     pub run: &'a Run,
-    /// The id of the ledger that knows what is held.
+    /// The ledger that knows what is held and has the lease.
+    pub memory: &'a dyn Ledger,
+    /// Its id.
     pub ledger: String,
     pub subdir: &'a str,
     pub layout: &'a SubdirLayout,
     pub destination: &'a Destination,
-    /// The channel's index, unpacked.
-    pub upstream: &'a Path,
+    pub base: Base<'a>,
+    /// What `push-cache` added, as last seen.
+    pub local: Option<Found>,
+    /// Whether the ledger knows the publication that is replaced, and is to know this one: it may not, where it was lost.
+    pub keeps_state: bool,
     pub number: u64,
     /// The ledger's memory of the subdir, as last written.
     pub state: SubdirState,
@@ -73,11 +83,15 @@ impl Publisher<'_> {
         while merges < MAX_MERGES {
             fail_point::hit("before-index").await;
             let dir = tempfile::tempdir_in(&self.run.scratch).context("make room for the index")?;
+            self.look_for_local().await?;
             let (plain, excluded) = self.filter(dir.path()).await?;
+            let local = self.local.as_ref().map(|local| local.digest);
+            let annotations = &self.run.options.annotations;
             // What was held is unknown to a ledger that was emptied meanwhile.
             self.confirm_own().await?;
             if let Some(latest) = self.believed()
-                && same::is_published(latest, &self.state, &plain, &self.run.options.annotations)
+                && !self.is_damaged()
+                && same::is_published(latest, &self.state, &plain, local, annotations)
             {
                 let digest = latest.digest.to_string();
                 self.confirm(&digest, plain.rewritten.records, excluded)
@@ -85,24 +99,24 @@ impl Publisher<'_> {
                 return Ok(Published::Unchanged);
             }
             let files = self.complete(plain, dir.path()).await?;
-            let manifest = index_manifest(&files, &self.run.options.annotations);
+            let manifest = index_manifest(&files, local, annotations);
             let bytes = manifest.to_bytes();
             let digest = mirror_oci::Digest::of(&bytes);
-            if self
-                .believed()
-                .is_some_and(|latest| latest.digest == digest)
-            {
+            let is_there = |latest: &Latest| latest.digest == digest;
+            if self.believed().is_some_and(is_there) && !self.is_damaged() {
                 self.confirm(&digest.to_string(), files.records, excluded)
                     .await?;
                 return Ok(Published::Unchanged);
             }
-            if let Some(from) = self.published_records()
+            if matches!(self.base, Base::Channel(_))
+                && let Some(from) = self.published_records()
                 && !self.run.options.allow_shrink
                 && (Change {
                     from,
                     to: files.records,
                     excluded,
                     excluded_before: self.state.excluded,
+                    taken_out: self.taken_out(),
                 })
                 .is_too_much()
             {
@@ -147,20 +161,6 @@ impl Publisher<'_> {
         )
     }
 
-    /// The plain index of what is held now, and how many records are left out of it only because they are excluded.
-    async fn filter(&self, dir: &Path) -> anyhow::Result<(PlainIndex, u64)> {
-        let held = held::held(self).await?;
-        let excluded = held.excluded;
-        let upstream = std::fs::File::open(self.upstream)?;
-        let dir = dir.to_owned();
-        let filtered = tokio::task::spawn_blocking(move || {
-            let keep = |ordinal| held.keep(ordinal);
-            index::filter(upstream, &keep, &dir, Limits::default())
-        });
-        let plain = filtered.await?.context(MAKING)?;
-        Ok((plain, excluded))
-    }
-
     /// All files of the publication.
     async fn complete(&self, plain: PlainIndex, dir: &Path) -> anyhow::Result<IndexFiles> {
         let known = self.known_shards().await?;
@@ -192,10 +192,32 @@ impl Publisher<'_> {
                     .await??;
             anyhow::Ok(shards.into_values().collect())
         };
-        Ok(read.await.unwrap_or_else(|error: anyhow::Error| {
+        let mut known = read.await.unwrap_or_else(|error: anyhow::Error| {
             tracing::warn!(%error, "cannot read the previous shard index; all shards are pushed");
             HashSet::new()
-        }))
+        });
+        if let Some(damage) = self.damage() {
+            known.retain(|shard| !damage.shards.contains(shard));
+        }
+        Ok(known)
+    }
+
+    /// What of the subdir is to be mended, in a repair.
+    fn damage(&self) -> Option<&Damage> {
+        self.run.options.repair.as_ref()?.of(self.subdir)
+    }
+
+    /// Whether the published index is damaged itself, so that it is written though it be the same.
+    fn is_damaged(&self) -> bool {
+        self.damage().is_some_and(|damage| damage.index)
+    }
+
+    /// What may be there already of what an index is made of. What is damaged is there, and wrong.
+    fn presence(&self) -> Presence {
+        match self.is_damaged() {
+            true => Presence::Absent,
+            false => Presence::Unknown,
+        }
     }
 
     /// The publication that was last seen, if it is one of ours and what it lists was found.
@@ -226,7 +248,7 @@ impl Publisher<'_> {
             now.as_ref().map(|l| l.digest),
         );
         if seen == found {
-            return Ok(true);
+            return self.has_seen_local().await;
         }
         tracing::warn!(
             subdir = self.subdir,
@@ -237,6 +259,8 @@ impl Publisher<'_> {
                 latest.is_ours(),
                 "{repository}:{LATEST} was replaced by another program during this run; nothing was published"
             );
+        }
+        if let (Some(latest), Base::Channel(_)) = (now.as_ref(), &self.base) {
             self.run
                 .take_over(
                     latest,
@@ -253,8 +277,8 @@ impl Publisher<'_> {
 
     /// The lease is ours, the ledger is the one of the plan, and no other run came and went while this one slept.
     async fn confirm_own(&self) -> anyhow::Result<()> {
-        self.run.confirm_lease(self.subdir).await?;
-        let (ledger, subdir) = (&self.run.ledger, self.subdir.to_owned());
+        self.run.confirm_lease(self.memory, self.subdir).await?;
+        let (ledger, subdir) = (self.memory, self.subdir.to_owned());
         if ledger.id(&subdir).await? != self.ledger {
             return Err(RunError::LedgerLost { subdir }.into());
         }
@@ -277,10 +301,10 @@ impl Publisher<'_> {
     }
 
     async fn save(&self) -> anyhow::Result<()> {
-        Ok(self
-            .run
-            .ledger
-            .set_subdir_state(self.subdir, &self.state)
-            .await?)
+        if !self.keeps_state {
+            return Ok(());
+        }
+        let memory = self.memory;
+        Ok(memory.set_subdir_state(self.subdir, &self.state).await?)
     }
 }

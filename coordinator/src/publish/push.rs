@@ -6,12 +6,12 @@ use bytes::Bytes;
 use mirror_channel::index::{self, Artifact, IndexFiles};
 use mirror_oci::layout::{self, LATEST};
 use mirror_oci::manifest::{Descriptor, Manifest};
-use mirror_oci::{Body, DestinationError, Digest, Presence};
+use mirror_oci::{Body, DestinationError, Digest};
 use mirror_runtime::fail_point;
 
 use super::Publisher;
 use crate::patience::patiently;
-use crate::plan::{GENERATED_BY, GENERATOR, RECORDS};
+use crate::plan::{GENERATED_BY, GENERATOR, MERGED, RECORDS};
 
 /// A blob of a publication.
 #[derive(Debug, Clone, Copy)]
@@ -45,16 +45,21 @@ const LAYERS: [(&str, &str); 3] = [
     (layout::SHARD_INDEX, index::SHARD_INDEX),
 ];
 
-/// The manifest of `latest`.
-pub(super) fn index_manifest(files: &IndexFiles, more: &BTreeMap<String, String>) -> Manifest {
-    manifest_of(&artifacts(files).map(Layer::from), files.records, more)
+/// The manifest of `latest`, into which this `:local` was merged, with the annotations that the user wants besides.
+pub(super) fn index_manifest(
+    files: &IndexFiles,
+    local: Option<Digest>,
+    more: &BTreeMap<String, String>,
+) -> Manifest {
+    let layers = artifacts(files).map(Layer::from);
+    manifest_of(&layers, files.records, local, more)
 }
 
 /// The same from what it says.
-/// `more`: the annotations that the user wants besides.
 pub(super) fn manifest_of(
     layers: &[Layer; 3],
     records: u64,
+    local: Option<Digest>,
     more: &BTreeMap<String, String>,
 ) -> Manifest {
     let layers = LAYERS
@@ -63,10 +68,11 @@ pub(super) fn manifest_of(
         .map(|((media_type, title), layer)| {
             Descriptor::titled(media_type, layer.digest, layer.size, *title)
         });
-    let annotations = BTreeMap::from([
+    let mut annotations = BTreeMap::from([
         (GENERATOR.to_owned(), GENERATED_BY.to_owned()),
         (RECORDS.to_owned(), records.to_string()),
     ]);
+    annotations.extend(local.map(|local| (MERGED.to_owned(), local.to_string())));
     Manifest::new(layers.collect(), annotations).annotated(more)
 }
 
@@ -81,11 +87,15 @@ pub(super) async fn index(
     files: &IndexFiles,
 ) -> Result<(), DestinationError> {
     let (destination, repository) = (publisher.destination, publisher.layout.index_repository());
+    if publisher.is_damaged() {
+        destination.forget_config(&repository);
+    }
     patiently(|| destination.ensure_config(&repository)).await?;
     for artifact in artifacts(files) {
         let digest = Digest::from_sha256(artifact.sha256);
         let body = Body::file(&artifact.path, artifact.size);
-        patiently(|| destination.push_blob(&repository, &digest, &body, Presence::Unknown)).await?;
+        let presence = publisher.presence();
+        patiently(|| destination.push_blob(&repository, &digest, &body, presence)).await?;
         fail_point::hit("between-index-blobs").await;
     }
     Ok(())

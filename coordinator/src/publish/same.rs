@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use mirror_channel::index::PlainIndex;
 use mirror_ledger::SubdirState;
-use mirror_oci::layout;
+use mirror_oci::{Digest, layout};
 
 use super::push::{self, Layer};
 use crate::plan::Latest;
@@ -19,6 +19,7 @@ pub(super) fn is_published(
     latest: &Latest,
     state: &SubdirState,
     plain: &PlainIndex,
+    local: Option<Digest>,
     annotations: &BTreeMap<String, String>,
 ) -> bool {
     let digest = latest.digest.to_string();
@@ -33,8 +34,8 @@ pub(super) fn is_published(
         return false;
     };
     let layers = [Layer::from(&plain.json), zst, shards];
-    let expected = push::manifest_of(&layers, plain.rewritten.records, annotations);
-    mirror_oci::Digest::of(&expected.to_bytes()) == latest.digest
+    let expected = push::manifest_of(&layers, plain.rewritten.records, local, annotations);
+    Digest::of(&expected.to_bytes()) == latest.digest
 }
 
 #[cfg(test)]
@@ -43,8 +44,8 @@ mod tests {
 
     use mirror_channel::index::Artifact;
     use mirror_channel::repodata::Rewritten;
+    use mirror_oci::StoredManifest;
     use mirror_oci::manifest::Manifest;
-    use mirror_oci::{Digest, StoredManifest};
 
     use crate::plan::GENERATOR;
 
@@ -67,7 +68,7 @@ mod tests {
             size: content.len() as u64,
         };
         let layers = [Layer::from(&plain.json), other(b"zst"), other(b"shards")];
-        push::manifest_of(&layers, plain.rewritten.records, &BTreeMap::new())
+        push::manifest_of(&layers, plain.rewritten.records, None, &BTreeMap::new())
     }
 
     fn latest(manifest: &Manifest) -> Latest {
@@ -89,7 +90,7 @@ mod tests {
     /// As one that this ledger confirmed.
     fn is_same(manifest: &Manifest, plain: &PlainIndex) -> bool {
         let latest = latest(manifest);
-        is_published(&latest, &confirmed(&latest), plain, &BTreeMap::new())
+        is_published(&latest, &confirmed(&latest), plain, None, &BTreeMap::new())
     }
 
     #[test]
@@ -111,6 +112,21 @@ mod tests {
         let mut richer = manifest(&ours);
         richer.annotations.insert("more".to_owned(), String::new());
         assert!(!is_same(&richer, &ours));
+    }
+
+    #[test]
+    fn a_publication_with_other_records_of_our_own_merged_is_not_the_same() {
+        let ours = plain(b"{}", 7);
+        let latest = latest(&manifest(&ours));
+        let local = Some(Digest::of(b"local"));
+        let state = confirmed(&latest);
+        assert!(!is_published(
+            &latest,
+            &state,
+            &ours,
+            local,
+            &BTreeMap::new()
+        ));
     }
 
     #[test]
@@ -145,7 +161,7 @@ mod tests {
         };
         for state in [SubdirState::default(), taken_over, meant] {
             assert!(
-                !is_published(&latest, &state, &ours, &BTreeMap::new()),
+                !is_published(&latest, &state, &ours, None, &BTreeMap::new()),
                 "{state:?}"
             );
         }

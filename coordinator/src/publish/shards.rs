@@ -34,7 +34,8 @@ pub(super) async fn push(
     let (destination, repository) = (publisher.destination, publisher.layout.shards_repository());
     let mut new: Vec<&NewShard> = files.shards.new.iter().collect();
     let mut presence = Presence::Absent;
-    if new.len() >= WORTH_ASKING {
+    // A tag says nothing of what is behind it, which a repair is about.
+    if new.len() >= WORTH_ASKING && !publisher.is_damaged() {
         match patiently(|| destination.tags(&repository)).await {
             Ok(tags) => {
                 let tags: HashSet<String> = tags.into_iter().collect();

@@ -16,6 +16,8 @@ pub(super) struct Change {
     pub excluded: u64,
     /// The same of the publication that is replaced, where that is known.
     pub excluded_before: Option<u64>,
+    /// Records that somebody took out by name since.
+    pub taken_out: u64,
 }
 
 impl Change {
@@ -25,6 +27,7 @@ impl Change {
         let meant = self
             .excluded_before
             .map_or(0, |before| self.excluded.saturating_sub(before));
+        let meant = meant.saturating_add(self.taken_out);
         let lost = self.from.saturating_sub(self.to.saturating_add(meant));
         let everything = self.from > 0 && self.to == 0;
         everything || (lost > SOME && lost.saturating_mul(100) > self.from.saturating_mul(PERCENT))
@@ -45,6 +48,7 @@ mod tests {
             to,
             excluded,
             excluded_before,
+            taken_out: 0,
         };
         change.is_too_much()
     }
@@ -66,5 +70,18 @@ mod tests {
         assert!(excluding(60, 5, 100, Some(100)), "excluded before");
         assert!(excluding(1000, 300, 700, None), "who knows");
         assert!(excluding(1000, 0, 1000, Some(0)), "nothing is left");
+    }
+
+    #[test]
+    fn what_was_taken_out_by_name_may_go() {
+        let taking_out = |taken_out| Change {
+            from: 100,
+            to: 50,
+            excluded: 0,
+            excluded_before: Some(0),
+            taken_out,
+        };
+        assert!(!taking_out(50).is_too_much());
+        assert!(taking_out(10).is_too_much());
     }
 }

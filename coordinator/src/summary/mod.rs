@@ -47,12 +47,18 @@ pub(crate) struct SubdirSummary {
     pub not_held: u64,
     /// Files that the registry holds and upstream still names, which the index does not list.
     pub outside_index: u64,
+    /// What a dry run says of each package.
+    #[serde(skip)]
+    pub lines: Vec<String>,
     /// Builds that were queued for workers elsewhere and not waited for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queued: Option<u64>,
     pub publication: Publication,
     /// Records in the published index, where it is known.
     pub indexed: Option<u64>,
+    /// A mirror that is pulled from has no index of it.
+    #[serde(skip)]
+    pub lacks_index: bool,
     /// Why the subdir could not be mirrored, if it could not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -99,7 +105,8 @@ impl SubdirSummary {
     }
 
     pub(crate) fn has_failures(&self) -> bool {
-        self.failed + self.resting + self.bad_records > 0
+        let lacks_index = self.lacks_index && self.error.is_some();
+        lacks_index || self.failed + self.resting + self.bad_records > 0
     }
 }
 
@@ -120,9 +127,12 @@ pub(crate) struct Summary {
     pub subdirs: Vec<SubdirSummary>,
     /// The package names that the largest part of the plan belongs to, the largest first.
     pub largest_names: Vec<NameTotal>,
-    /// The registry that wants a login for pushing where none was given.
+    /// The registry that wants a login where none was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login_needed: Option<String>,
+    /// Whether that is the one that is read from.
+    #[serde(skip)]
+    pub login_reads: bool,
     /// Writes a minute that hold at the registry, where a rate is set or known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<u32>,
@@ -142,8 +152,13 @@ impl Summary {
         self.planned_seconds = self.rate.map(|rate| self.totals.seconds_at(rate));
         self.largest_names = largest_names(&ended.subdirs);
         self.subdirs = ended.subdirs;
-        self.login_needed = ended.login;
-        self.error = stopped.or(ended.over_limit.map(|over| over.to_string()));
+        self.login_reads = ended.login.as_ref().is_some_and(|(_, reads)| *reads);
+        self.login_needed = ended.login.map(|(registry, _)| registry);
+        let not_there = ended.nothing_to_remove.map(|files| {
+            format!("no record to take out: push-cache added none of {files} here; the channel's own leave the index with `conda-oci mirror --exclude`")
+        });
+        let over = ended.over_limit.map(|over| over.to_string());
+        self.error = stopped.or(over).or(not_there);
     }
 
     /// Whether the run ended before there was anything to tell but why.
@@ -154,7 +169,8 @@ impl Summary {
     /// Whether some subdir could not be mirrored at all, or its index not be published.
     pub(crate) fn is_broken(&self) -> bool {
         let broken = |subdir: &SubdirSummary| {
-            subdir.error.is_some() || subdir.publication == Publication::Refused
+            subdir.error.is_some() && !subdir.lacks_index
+                || subdir.publication == Publication::Refused
         };
         let stopped = self.login_needed.is_some() || self.error.is_some();
         stopped || self.subdirs.iter().any(broken)

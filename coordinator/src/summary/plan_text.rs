@@ -14,7 +14,12 @@ impl Summary {
     /// What the run would do.
     pub(crate) fn plan_text(&self) -> String {
         let width = width(&self.subdirs);
-        let mut text = format!(
+        let mut text = String::new();
+        for line in self.subdirs.iter().flat_map(|subdir| &subdir.lines) {
+            let _ = writeln!(text, "{line}");
+        }
+        let _ = write!(
+            text,
             "{:<width$} {:>9} {:>9} {:>11} {:>9}",
             "subdir", "builds", "files", "size", "writes"
         );

@@ -60,7 +60,7 @@ impl Follow<'_> {
     }
 
     /// Reports what was queued and has no outcome, for a run that stops here.
-    pub(super) fn report_pending(&self) {
+    pub(crate) fn report_pending(&self) {
         for Open { planned, .. } in self.window.values() {
             let task = &planned.task;
             for file in &task.files {

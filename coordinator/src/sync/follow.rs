@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
-use mirror_queue::Action;
+use mirror_queue::{Action, Task};
+use mirror_runtime::metrics::metrics;
+use mirror_runtime::telemetry::traced;
 use tokio::time::{Instant, sleep_until};
 
+use super::spans::Traces;
 use super::tags::Tags;
 use super::watch::{self, Watch};
 use crate::plan::{Plan, Planned, Template};
@@ -19,8 +22,9 @@ use crate::summary::SubdirSummary;
 pub(crate) const WINDOW: usize = 512;
 /// Builds whose records are read together.
 const CHUNK: usize = 64;
-/// Repositories that are asked for their tags at once, ahead of the window.
-const AHEAD: usize = 16;
+/// Builds whose tags are looked for ahead of the window: those of several repositories, as a repository has some hundred
+/// builds at the most and its answer may take half a second.
+const AHEAD: usize = 256;
 /// Between two looks at the ledger: while tasks settle and few are left, at the least …
 const SOON: Duration = Duration::from_millis(10);
 /// … while the window is so full that no worker waits for its next task, …
@@ -94,6 +98,9 @@ pub(crate) struct Follow<'a> {
     /// Whether something may be held that is not published: from before this run, or settled since the last publication.
     news: bool,
     subdir: &'a str,
+    traces: Traces,
+    /// Builds without an outcome.
+    left: u64,
     pub(super) watch: Watch,
 }
 
@@ -106,7 +113,7 @@ impl<'a> Follow<'a> {
         tags: Option<Tags<'a>>,
         (subdir, ledger): (&'a str, String),
     ) -> Self {
-        let number = plan.number;
+        let (number, builds) = (plan.number, plan.work.len());
         let tags = tags.map(Arc::new);
         let tasks = tasks(plan, template)
             .map(move |planned| {
@@ -132,6 +139,8 @@ impl<'a> Follow<'a> {
             plan: number,
             retry_due_ms: None,
             subdir,
+            traces: Traces::of(builds),
+            left: builds as u64,
             watch: Watch::new(ledger),
             // An earlier run may have ended before it published.
             news: true,
@@ -162,7 +171,7 @@ impl<'a> Follow<'a> {
                 }
                 () = sleep_until(look) => {
                     let settled = self.collect(summary).await?;
-                    self.news |= settled > 0;
+                    self.note(settled);
                     wait = pause(self.window.len(), settled, wait);
                     look = Instant::now() + wait;
                 }
@@ -170,10 +179,7 @@ impl<'a> Follow<'a> {
                     None => self.exhausted = true,
                     Some(planned) => {
                         let planned = planned?;
-                        let task = planned.task.clone();
-                        // A broker that is away must not keep anybody from stopping.
-                        let published = self.run.unless_stopped(self.run.queue.publish(task)).await;
-                        published.transpose()?;
+                        self.send(planned.task.clone()).await?;
                         mirror_runtime::fail_point::hit("while-queueing").await;
                         let (stem, queued) = (planned.task.stem(), Instant::now());
                         self.window.insert(stem, Open { planned, queued });
@@ -188,6 +194,28 @@ impl<'a> Follow<'a> {
                 // Last, and only with news: publishing again and again must not keep from getting on.
                 () = sleep_until(until), if self.news => return Ok(Followed::TimeToPublish),
             }
+        }
+    }
+
+    /// Queues a task. A broker that is away must not keep anybody from stopping.
+    pub(super) async fn send(&self, task: Task) -> anyhow::Result<()> {
+        let queue = &self.run.queue;
+        let span = self.traces.send(&task, queue.system());
+        let publishing = traced(span, queue.publish(task));
+        Ok(self
+            .run
+            .unless_stopped(publishing)
+            .await
+            .transpose()
+            .map(drop)?)
+    }
+
+    /// So many builds came to outcomes.
+    fn note(&mut self, settled: usize) {
+        if settled > 0 {
+            self.news = true;
+            self.left = self.left.saturating_sub(settled as u64);
+            metrics().left(&self.run.channel.name, self.subdir, self.left);
         }
     }
 

@@ -6,8 +6,10 @@ use std::path::Path;
 use anyhow::Context as _;
 use mirror_channel::repodata::{Limits, empty};
 use mirror_channel::source::{FetchedIndex, IndexAnswer, IndexFile};
+use mirror_worker::source::IndexError;
 use tempfile::NamedTempFile;
 
+use crate::patience::patiently;
 use crate::run::Run;
 
 /// The validator of an index that is not there.
@@ -67,11 +69,19 @@ pub(super) async fn fetch(
     condition: Option<&str>,
 ) -> anyhow::Result<Upstream> {
     let url = run.channel.file_url(subdir, "x")?.join(".")?;
-    let answer = run
-        .fetcher
-        .index(&url, which, condition, &run.scratch, &Limits::default())
-        .await
-        .with_context(|| format!("read the index of {subdir}"))?;
+    let limits = Limits::default();
+    let asked = || {
+        run.sources
+            .index(&url, which, condition, &run.scratch, &limits)
+    };
+    let answer = match patiently(asked).await {
+        // What looks at a failure wants to see whose it is.
+        Err(IndexError::Channel(error)) => Err(anyhow::Error::new(error)),
+        Err(IndexError::Mirror(error)) => Err(anyhow::Error::new(error)),
+        Err(error) => Err(anyhow::Error::new(error)),
+        Ok(answer) => Ok(answer),
+    };
+    let answer = answer.with_context(|| format!("read the index of {subdir}"))?;
     Ok(match answer {
         IndexAnswer::Unchanged => Upstream::Unchanged,
         IndexAnswer::Missing => Upstream::Missing,

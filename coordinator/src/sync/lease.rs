@@ -2,55 +2,74 @@
 
 use std::time::Duration;
 
-use mirror_ledger::LeaseGrant;
+use mirror_ledger::{LeaseGrant, Ledger};
+use mirror_runtime::metrics::metrics;
 
-use super::{LEASE, Sync};
+use super::LEASE;
 use crate::error::RunError;
+use crate::run::Run;
 
 /// How often a lease that is somebody else's is asked for.
 const AGAIN: Duration = Duration::from_secs(2);
 
-impl Sync<'_> {
-    /// Takes the lease. That of a run that died is waited out; one that is renewed meanwhile has a living owner.
-    /// `false`: a stop was asked for.
-    pub(super) async fn take_lease(&self) -> anyhow::Result<bool> {
-        let ledger = &self.run.ledger;
-        let mut first = None;
-        loop {
-            let granted = ledger.acquire_lease(self.subdir, &self.run.name, LEASE);
-            let LeaseGrant::Held { owner, expires_ms } = granted.await? else {
-                return Ok(true);
-            };
-            let until = match first {
-                None => {
-                    tracing::warn!(
-                        subdir = self.subdir,
-                        owner,
-                        "somebody has the lease; it ends within {} s if they died",
-                        LEASE.as_secs()
-                    );
-                    *first.insert(expires_ms)
-                }
-                Some(until) => until,
-            };
-            if expires_ms > until {
-                let subdir = self.subdir.to_owned();
-                return Err(RunError::LeaseHeld { subdir, owner }.into());
+/// Shows among the metrics that the lease on a subdir is held, until it is dropped.
+pub(super) struct LeaseShown<'a>(&'a str, &'a str);
+
+impl<'a> LeaseShown<'a> {
+    pub(super) fn of(channel: &'a str, subdir: &'a str) -> Self {
+        metrics().lease(channel, subdir, true);
+        Self(channel, subdir)
+    }
+}
+
+impl Drop for LeaseShown<'_> {
+    fn drop(&mut self) {
+        metrics().lease(self.0, self.1, false);
+    }
+}
+
+/// Takes the lease. That of a run that died is waited out; one that is renewed meanwhile has a living owner.
+/// `false`: a stop was asked for.
+pub(crate) async fn take_lease(
+    run: &Run,
+    ledger: &dyn Ledger,
+    subdir: &str,
+) -> anyhow::Result<bool> {
+    let mut first = None;
+    loop {
+        let granted = ledger.acquire_lease(subdir, &run.name, LEASE);
+        let LeaseGrant::Held { owner, expires_ms } = granted.await? else {
+            return Ok(true);
+        };
+        let until = match first {
+            None => {
+                tracing::warn!(
+                    subdir,
+                    owner,
+                    "somebody has the lease; it ends within {} s if they died",
+                    LEASE.as_secs()
+                );
+                *first.insert(expires_ms)
             }
-            let pause = tokio::time::sleep(AGAIN);
-            if self.run.unless_stopped(pause).await.is_none() {
-                return Ok(false);
-            }
+            Some(until) => until,
+        };
+        if expires_ms > until {
+            let subdir = subdir.to_owned();
+            return Err(RunError::LeaseHeld { subdir, owner }.into());
+        }
+        let pause = tokio::time::sleep(AGAIN);
+        if run.unless_stopped(pause).await.is_none() {
+            return Ok(false);
         }
     }
+}
 
-    /// Keeps the lease for as long as it is polled; resolves only when it is lost.
-    pub(super) async fn keep_lease(&self) -> anyhow::Error {
-        loop {
-            tokio::time::sleep(LEASE / 3).await;
-            if let Err(error) = self.run.confirm_lease(self.subdir).await {
-                return error;
-            }
+/// Keeps the lease for as long as it is polled; resolves only when it is lost.
+pub(crate) async fn keep_lease(run: &Run, ledger: &dyn Ledger, subdir: &str) -> anyhow::Error {
+    loop {
+        tokio::time::sleep(LEASE / 3).await;
+        if let Err(error) = run.confirm_lease(ledger, subdir).await {
+            return error;
         }
     }
 }

@@ -5,7 +5,10 @@ mod collect;
 mod follow;
 mod index;
 mod lease;
+mod local;
 mod prepare;
+mod pull;
+mod spans;
 mod tags;
 mod transfer;
 mod watch;
@@ -16,15 +19,22 @@ use anyhow::Context as _;
 use mirror_channel::source::{IndexFile, SourceError};
 use mirror_channel::subdir::NOARCH;
 use mirror_ledger::SubdirState;
+use mirror_oci::DestinationError;
 use mirror_oci::layout::SubdirLayout;
+use mirror_runtime::metrics::metrics;
+use mirror_runtime::telemetry::traced;
 use mirror_runtime::{Disposed, Disposition, clock};
 
 use crate::error::RunError;
 use crate::guard::Amount;
-use crate::publish::Publisher;
+use crate::parts;
+use crate::publish::{Base, Publisher};
 use crate::run::Run;
 use crate::summary::{Publication, SubdirSummary};
+pub(crate) use follow::{Follow, Followed};
 use index::{Upstream, fetch};
+use lease::LeaseShown;
+pub(crate) use lease::{keep_lease, take_lease};
 use prepare::{Prepared, Ready};
 
 /// How long the lease on a subdir lives without being renewed.
@@ -82,6 +92,15 @@ impl<'a> Sync<'a> {
         others_served: bool,
         summary: &mut SubdirSummary,
     ) -> anyhow::Result<bool> {
+        let span = spans::sync(&self.run.channel.name, self.subdir, &self.layout);
+        traced(span, self.planned_anew(others_served, summary)).await
+    }
+
+    async fn planned_anew(
+        &self,
+        others_served: bool,
+        summary: &mut SubdirSummary,
+    ) -> anyhow::Result<bool> {
         for _ in 0..PLANS {
             match self.once(others_served, summary).await {
                 Err(error) if matches!(error.downcast_ref(), Some(RunError::LedgerLost { .. })) => {
@@ -129,9 +148,11 @@ impl<'a> Sync<'a> {
                 tracing::debug!(subdir = self.subdir, "denied, taken for absent: {error:#}");
                 Upstream::Missing
             }
-            fetched => fetched?,
+            Err(error) => return Err(self.login_needed(error)),
+            Ok(answer) => answer,
         };
         if matches!(answer, Upstream::Missing) {
+            summary.lacks_index = self.run.folder().is_some();
             let channel = self.run.channel.display();
             let subdir = self.subdir;
             match (subdir, chosen) {
@@ -153,18 +174,34 @@ impl<'a> Sync<'a> {
             self.plan_and_publish(state, answer, summary).await?;
             return Ok(true);
         }
-        if !self.take_lease().await? {
+        if !take_lease(self.run, &*self.run.ledger, self.subdir).await? {
             return Ok(false);
         }
         // Whoever held the lease until now may have published.
         let state = self.state().await?;
+        let held = LeaseShown::of(&self.run.channel.name, self.subdir);
         let outcome = tokio::select! {
             outcome = self.plan_and_publish(state, answer, summary) => outcome,
-            lost = self.keep_lease() => Err(lost),
+            lost = keep_lease(self.run, &*self.run.ledger, self.subdir) => Err(lost),
         };
         let owner = &self.run.name;
         self.run.ledger.release_lease(self.subdir, owner).await?;
+        drop(held);
         outcome.map(|()| true)
+    }
+
+    /// The same error, or that the registry which is read from wants a login if that is what it is about.
+    fn login_needed(&self, error: anyhow::Error) -> anyhow::Error {
+        let wants = error
+            .downcast_ref()
+            .is_some_and(DestinationError::wants_login);
+        match parts::registry_of(&self.run.channel).filter(|_| wants) {
+            Some(registry) => {
+                let (registry, reads) = (registry.host(), true);
+                RunError::LoginNeeded { registry, reads }.into()
+            }
+            None => error,
+        }
     }
 
     /// What the ledger remembers of the subdir.
@@ -182,9 +219,16 @@ impl<'a> Sync<'a> {
 
     /// What makes the request for the index conditional: only after a run that left nothing to do.
     fn condition<'s>(&self, state: &'s SubdirState) -> Option<&'s str> {
+        if self.run.folder().is_some() {
+            // Whether the folder still has it all, only a look at it tells.
+            return None;
+        }
         let due = state.retry_due_ms.is_some_and(|due| due <= clock::now_ms());
         // A report names what failed, and only a plan knows the names.
         let silent = !self.run.report.is_wanted() || state.failures + state.bad_records == 0;
+        if self.run.options.repair.is_some() {
+            return None;
+        }
         let settled = state.complete && !due && silent && !self.run.options.retry_failed;
         let settled = settled && !self.run.selection_slides;
         let same = state.fingerprint == self.run.fingerprint;
@@ -200,9 +244,11 @@ impl<'a> Sync<'a> {
         summary: &mut SubdirSummary,
     ) -> anyhow::Result<()> {
         let ledger = self.run.ledger.id(self.subdir).await?;
-        let prepared = match self.prepare(state, answer).await? {
+        let preparing = traced(spans::plan(self.subdir), self.prepare(state, answer));
+        let prepared = match preparing.await? {
             Ready::Stopped => return Ok(()),
             Ready::Unchanged(unchanged) => {
+                self.show_fresh();
                 *summary = *unchanged;
                 return Ok(());
             }
@@ -214,8 +260,14 @@ impl<'a> Sync<'a> {
             trust,
             state,
             plan,
+            local,
+            outdone,
         } = prepared;
         *summary = SubdirSummary::planned_as(self.subdir, &plan.totals, &plan.names);
+        if self.run.folder().is_some() {
+            // Those are a registry's.
+            summary.planned_writes = 0;
+        }
         let plans_only = self.run.options.dry_run || self.purpose == Purpose::Measure;
         let amount = Amount::of(&plan.totals);
         if plans_only {
@@ -228,7 +280,17 @@ impl<'a> Sync<'a> {
         if self.purpose == Purpose::Measure {
             return Ok(());
         }
-        self.report_idle(&plan).await?;
+        self.report_idle(&plan, outdone).await?;
+        if let Some(folder) = self.run.folder() {
+            return match plans_only {
+                true => self.say_pulls(&plan, summary).await,
+                false => {
+                    let (upstream, floor) = (upstream.path(), state.floor);
+                    self.pull(&folder, plan, upstream, floor, ledger, summary)
+                        .await
+                }
+            };
+        }
         let Some(destination) = self
             .run
             .destination
@@ -238,18 +300,27 @@ impl<'a> Sync<'a> {
             return Ok(());
         };
         self.run.progress.plan(plan.totals.files, plan.totals.bytes);
+        metrics().planned(
+            &self.run.channel.name,
+            self.subdir,
+            plan.totals.files,
+            plan.work.len() as u64,
+        );
 
         if !plan.work.is_empty() || latest.is_none() {
-            self.may_push(destination).await?;
+            self.run.may_push(&self.layout, destination).await?;
         }
         let resting = plan.totals.resting_due_ms;
         let mut publisher = Publisher {
             run: self.run,
+            memory: &*self.run.ledger,
             ledger,
             subdir: self.subdir,
             layout: &self.layout,
             destination,
-            upstream: upstream.path(),
+            base: Base::Channel(upstream.path()),
+            local,
+            keeps_state: true,
             number: plan.number,
             state,
             latest,
@@ -269,7 +340,9 @@ impl<'a> Sync<'a> {
             return Ok(());
         }
         let mut state = publisher.state;
-        state.complete = summary.publication != Publication::Refused;
+        // A repair leaves open what else the selection names.
+        state.complete =
+            summary.publication != Publication::Refused && self.run.options.repair.is_none();
         state.validator = Some(upstream.validator().to_owned());
         if state.complete {
             state.fingerprint.clone_from(&self.run.fingerprint);
@@ -282,6 +355,13 @@ impl<'a> Sync<'a> {
             .set_subdir_state(self.subdir, &state)
             .await?;
         Ok(())
+    }
+
+    /// The published index is what it should be, as of now.
+    fn show_fresh(&self) {
+        if !self.run.options.dry_run {
+            metrics().published(&self.run.channel.name, self.subdir, clock::now_ms());
+        }
     }
 
     fn unchanged(&self, state: Option<&SubdirState>) -> SubdirSummary {
@@ -298,6 +378,8 @@ impl<'a> Sync<'a> {
 }
 
 fn is_denied(error: &anyhow::Error) -> bool {
-    let source = error.downcast_ref::<SourceError>();
-    source.is_some_and(|error| error.disposition() == Disposition::Denied)
+    let channel = error.downcast_ref::<SourceError>();
+    let mirror = error.downcast_ref::<DestinationError>();
+    let disposition = channel.map(Disposed::disposition);
+    disposition.or(mirror.map(Disposed::disposition)) == Some(Disposition::Denied)
 }

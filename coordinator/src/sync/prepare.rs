@@ -1,6 +1,6 @@
 //! Everything before the first task: the channel's index, what may be believed of the registry, the plan.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use mirror_channel::repodata::{Limits, RepodataError};
@@ -10,6 +10,7 @@ use mirror_runtime::{Disposed, Disposition};
 
 use super::index::{self, Upstream, fetch};
 use super::{Purpose, Sync};
+use crate::local::{self, Found};
 use crate::plan::{self, Inputs, Latest, Plan, Trust};
 use crate::report::Report;
 use crate::summary::SubdirSummary;
@@ -24,6 +25,10 @@ pub(super) struct Prepared {
     /// The ledger's memory of the subdir.
     pub state: SubdirState,
     pub plan: Arc<Plan>,
+    /// What `push-cache` added.
+    pub local: Option<Found>,
+    /// The files that the channel lists with other content than what was added.
+    pub outdone: BTreeSet<String>,
 }
 
 /// How preparing ended.
@@ -43,16 +48,27 @@ impl Sync<'_> {
         answer: Upstream,
     ) -> anyhow::Result<Ready> {
         let latest = self.latest().await?;
-        let trust = Trust::of(state.as_ref(), latest.as_ref());
+        let local = match &self.run.destination {
+            Some(destination) => local::find(destination, &self.layout).await?,
+            None => None,
+        };
+        // Whatever push-cache added or took out since is to be published.
+        let merged = latest.as_ref().and_then(Latest::merged) == local.as_ref().map(|l| l.digest);
+        let trust = match self.run.folder() {
+            None => Trust::of(state.as_ref(), latest.as_ref()),
+            // The folder is looked at, not remembered.
+            Some(_) => Trust::Emptied,
+        };
         tracing::debug!(subdir = self.subdir, ?trust, "what may be believed");
         let same = |validator: &str| {
             state
                 .as_ref()
                 .is_some_and(|state| self.condition(state) == Some(validator))
                 && trust == Trust::Ledger
+                && merged
         };
         let upstream = match answer {
-            Upstream::Unchanged if trust == Trust::Ledger => {
+            Upstream::Unchanged if trust == Trust::Ledger && merged => {
                 return Ok(Ready::Unchanged(Box::new(self.unchanged(state.as_ref()))));
             }
             Upstream::Unchanged => fetch(self.run, self.subdir, IndexFile::Current, None).await?,
@@ -70,11 +86,14 @@ impl Sync<'_> {
             (trust, &self.run.destination, only_plans)
         {
             // To someone who is not logged in a private registry looks empty.
-            self.may_push(destination).await?;
+            self.run.may_push(&self.layout, destination).await?;
         }
         let mut state = state.unwrap_or_default();
         let number = self.begin(&mut state, trust, latest.as_ref()).await?;
         let mut listed = HashSet::new();
+        if let Some(folder) = self.run.folder() {
+            listed = self.in_folder(&folder).await?;
+        }
         if let (Some(latest), Some(destination)) = (&latest, &self.run.destination) {
             match trust {
                 Trust::Index => {
@@ -84,9 +103,33 @@ impl Sync<'_> {
                 Trust::Foreign | Trust::ForeignAgain => {
                     listed = self.hints(latest, destination).await?;
                 }
+                // What it lists was not believed, and need not be in the plan of a repair.
+                Trust::Disbelieved if self.run.options.repair.is_some() => {
+                    listed = self.hints(latest, destination).await?;
+                }
                 _ => {}
             }
+            if trust == Trust::Index
+                && self.run.options.repair.is_some()
+                && state.disbelieved.is_some()
+            {
+                listed = self.hints(latest, destination).await?;
+            }
         }
+        let repair = self.run.options.repair.as_ref();
+        if let (Some(damage), false) =
+            (repair.and_then(|repair| repair.of(self.subdir)), only_plans)
+        {
+            damage.forget(self.subdir, &*self.run.ledger).await?;
+        }
+        let with_local = match local {
+            Some(_) => self.with_local(upstream.path(), number).await?,
+            None => None,
+        };
+        let (local, merged, outdone) = match with_local {
+            Some((local, merged, outdone)) => (Some(local), Some(merged), outdone),
+            None => Default::default(),
+        };
         let inputs = Inputs {
             subdir: self.subdir,
             number,
@@ -94,7 +137,9 @@ impl Sync<'_> {
             // Below a floor the ledger calls files done that the destination has lost since: only a task
             // that probes is not settled by such an outcome.
             probe: trust != Trust::FirstFill || state.floor > 0,
-            current: upstream.path(),
+            current: merged
+                .as_ref()
+                .map_or(upstream.path(), |merged| merged.path()),
             archive: archive.as_ref().map(index::Index::path),
             selection: &self.run.selection,
             layout: &self.layout,
@@ -104,6 +149,7 @@ impl Sync<'_> {
             rewrites_index: latest.is_none() || trust.is_foreign(),
             limits: Limits::default(),
             says: !measures,
+            repair,
         };
         let unreported = Report::none();
         let report = match self.purpose {
@@ -128,6 +174,8 @@ impl Sync<'_> {
             latest,
             trust,
             state,
+            local,
+            outdone,
         })))
     }
 

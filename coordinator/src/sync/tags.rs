@@ -10,10 +10,13 @@ use mirror_channel::name::FileName;
 use mirror_oci::layout::SubdirLayout;
 use mirror_oci::{Destination, DestinationError};
 use mirror_queue::Task;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
 use crate::patience::patiently;
 
+/// Repositories that are asked at once. Half a second away that is 64 repositories a second, more than all the workers need
+/// that a registry bears.
+const ASKED: usize = 32;
 /// Repositories remembered at once. Tasks come in the order of names, so few are asked for twice.
 const REMEMBERED: usize = 64;
 
@@ -24,6 +27,7 @@ pub(crate) struct Tags<'a> {
     destination: &'a Destination,
     layout: &'a SubdirLayout,
     recent: Mutex<VecDeque<(String, Listed)>>,
+    asking: Semaphore,
 }
 
 impl<'a> Tags<'a> {
@@ -32,6 +36,7 @@ impl<'a> Tags<'a> {
             destination,
             layout,
             recent: Mutex::default(),
+            asking: Semaphore::new(ASKED),
         }
     }
 
@@ -47,6 +52,7 @@ impl<'a> Tags<'a> {
         };
         let listed = self.slot(&place.repository);
         let tags = listed.get_or_try_init(|| async {
+            let _turn = self.asking.acquire().await.expect("never closed");
             let tags = patiently(|| self.destination.tags(&place.repository)).await?;
             Ok::<_, DestinationError>(tags.into_iter().collect::<HashSet<_>>())
         });

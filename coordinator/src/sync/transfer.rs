@@ -1,21 +1,26 @@
 //! Brings a plan to its end: preflight, tasks, publications.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use futures::stream::FuturesUnordered;
+use mirror_channel::channel::Location;
 use mirror_channel::repodata::Record;
 use mirror_ledger::{Counts, FileOutcome, Recorded};
 use mirror_oci::{Destination, DestinationError};
+use mirror_runtime::metrics::metrics;
+use mirror_runtime::telemetry::traced;
 use mirror_runtime::{Disposed as _, Disposition};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::follow::{Follow, Followed, tasks};
+use super::spans::{self, Traces};
 use super::tags::Tags;
 use super::{Purpose, Sync};
 use crate::error::RunError;
-use crate::patience::patiently;
 use crate::plan::{self, Fate, Listing, Plan, Template, Trust};
 use crate::publish::{Published, Publisher};
 use crate::report::{Entry, OutsideIndex, Report, Verdict};
@@ -24,10 +29,18 @@ use crate::summary::{Publication, SubdirSummary};
 /// Tasks on their way to the queue at once, where nobody waits for their outcomes.
 const UNCONFIRMED: usize = 512;
 
+/// Said of a file that push-cache added and the channel lists with other content.
+const OUTDONE: &str =
+    "the channel lists another file under this name; the one that push-cache added stays";
+
 impl Sync<'_> {
     /// Reports what there is nothing to do for. Reads each record again, on a thread of its own: the
     /// lease must be renewed meanwhile.
-    pub(super) async fn report_idle(&self, plan: &Arc<Plan>) -> anyhow::Result<()> {
+    pub(super) async fn report_idle(
+        &self,
+        plan: &Arc<Plan>,
+        outdone: BTreeSet<String>,
+    ) -> anyhow::Result<()> {
         if !self.run.report.is_wanted() {
             return Ok(());
         }
@@ -50,6 +63,9 @@ impl Sync<'_> {
                     if listing == Listing::Archive {
                         entry.outside_index = Some(OutsideIndex::Yanked);
                     }
+                    if outdone.contains(file) {
+                        entry.cause = Some(OUTDONE);
+                    }
                     report.add(&entry);
                 }
             }
@@ -71,22 +87,7 @@ impl Sync<'_> {
         if plan.work.is_empty() || self.purpose == Purpose::Publish {
             return Ok(Some(None));
         }
-        let subdir = self.run.channel.file_url(self.subdir, "x")?.join(".")?;
-        let source = plan::source(&subdir.join("../")?, subdir, plan.base_url.as_deref())?;
-        let template = Template {
-            registry: self
-                .run
-                .options
-                .registry
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-            channel: self.run.channel.name.clone(),
-            subdir: self.subdir.to_owned(),
-            source,
-            allow_unverified: self.run.options.allow_unverified,
-            annotations: self.run.options.annotations.clone(),
-        };
+        let template = self.template(&plan)?;
         self.begin_tally(&plan, publisher.state.floor).await?;
         if self.purpose == Purpose::Enqueue {
             self.enqueue(plan, template, summary).await?;
@@ -149,8 +150,33 @@ impl Sync<'_> {
         }
     }
 
+    /// What all tasks of the plan share.
+    pub(super) fn template(&self, plan: &Plan) -> anyhow::Result<Template> {
+        let subdir = self.run.channel.file_url(self.subdir, "x")?.join(".")?;
+        // What a mirror holds is beside its index, whatever that was copied from.
+        let base_url = match self.run.channel.location {
+            Location::Oci(_) => None,
+            Location::Http(_) | Location::Folder(_) => plan.base_url.as_deref(),
+        };
+        let source = plan::source(&subdir.join("../")?, subdir, base_url)?;
+        Ok(Template {
+            registry: self
+                .run
+                .options
+                .registry
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            channel: self.run.channel.name.clone(),
+            subdir: self.subdir.to_owned(),
+            source,
+            allow_unverified: self.run.options.allow_unverified,
+            annotations: self.run.options.annotations.clone(),
+        })
+    }
+
     /// Says in the ledger, for those who watch, how much is to be done.
-    async fn begin_tally(&self, plan: &Plan, floor: u64) -> anyhow::Result<()> {
+    pub(super) async fn begin_tally(&self, plan: &Plan, floor: u64) -> anyhow::Result<()> {
         let totals = &plan.totals;
         let files = totals.files + totals.checks;
         let ledger = &self.run.ledger;
@@ -159,7 +185,7 @@ impl Sync<'_> {
     }
 
     /// What this run saw of its plan goes before what was counted: nothing of it is missing.
-    async fn end_tally(&self, plan: u64, summary: &SubdirSummary) -> anyhow::Result<()> {
+    pub(super) async fn end_tally(&self, plan: u64, summary: &SubdirSummary) -> anyhow::Result<()> {
         let counts = Counts {
             done: summary.done + summary.found,
             done_bytes: summary.done_bytes,
@@ -177,11 +203,14 @@ impl Sync<'_> {
         summary: &mut SubdirSummary,
     ) -> anyhow::Result<()> {
         let template = Arc::new(template);
+        let traces = Traces::of(plan.work.len());
         let mut tasks = std::pin::pin!(tasks(plan, template));
         let queued = async {
             let mut confirming = FuturesUnordered::new();
             while let Some(planned) = tasks.try_next().await? {
-                confirming.push(self.run.queue.publish(planned.task));
+                let queue = &self.run.queue;
+                let span = traces.send(&planned.task, queue.system());
+                confirming.push(queue.publish(planned.task).instrument(span));
                 *summary.queued.get_or_insert(0) += 1;
                 mirror_runtime::fail_point::hit("while-queueing").await;
                 if confirming.len() >= UNCONFIRMED {
@@ -195,32 +224,25 @@ impl Sync<'_> {
         self.run.unless_stopped(queued).await.unwrap_or(Ok(()))
     }
 
-    /// Pushes the first blob the mirror needs anyway, so that a refusal is known before anything is
-    /// downloaded.
-    pub(super) async fn may_push(&self, destination: &Destination) -> anyhow::Result<()> {
-        let repository = self.layout.index_repository();
-        let refused = match patiently(|| destination.ensure_config(&repository)).await {
-            Ok(()) => return Ok(()),
-            Err(error) if error.disposition() == Disposition::Denied => error,
-            Err(error) => return Err(error.into()),
-        };
-        if self.run.has_credentials {
-            return Err(anyhow::Error::new(refused).context("the registry refuses this login"));
-        }
-        tracing::debug!(%refused, "the registry wants a login");
-        Err(RunError::LoginNeeded {
-            registry: destination.host().to_owned(),
-        }
-        .into())
-    }
-
     /// Publishes what is held now.
     pub(super) async fn publish(
         &self,
         publisher: &mut Publisher<'_>,
         summary: &mut SubdirSummary,
     ) -> anyhow::Result<Publication> {
-        let published = publisher.publish().await?;
+        let began = Instant::now();
+        let published = traced(spans::publish(self.subdir), publisher.publish()).await;
+        let outcome = match &published {
+            Ok(Published::Wrote) => "wrote",
+            Ok(Published::Unchanged) => "unchanged",
+            Ok(Published::WouldShrink { .. }) => "refused",
+            Err(_) => "failed",
+        };
+        metrics().publication(began.elapsed(), outcome);
+        let published = published?;
+        if !matches!(published, Published::WouldShrink { .. }) {
+            self.show_fresh();
+        }
         summary.indexed = Some(publisher.state.records);
         Ok(match published {
             Published::Unchanged => Publication::Unchanged,

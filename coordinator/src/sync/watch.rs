@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use mirror_runtime::metrics::metrics;
 use mirror_worker::CLAIM;
 use tokio::time::Instant;
 
@@ -81,6 +82,7 @@ impl Follow<'_> {
                 return Ok(());
             }
         };
+        metrics().depth(depth.ready, depth.delayed, depth.dead);
         if depth.ready + depth.delayed > 0 {
             self.watch.quiet_since = None;
             return Ok(());
@@ -115,8 +117,7 @@ impl Follow<'_> {
             open.planned.task.probe = true;
             open.queued = now;
             let task = open.planned.task.clone();
-            let published = self.run.unless_stopped(self.run.queue.publish(task)).await;
-            published.transpose()?;
+            self.send(task).await?;
         }
         self.watch.quiet_since = None;
         Ok(())

@@ -6,6 +6,8 @@
 mod name;
 mod spec;
 
+pub(crate) use name::check as check_name;
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -31,6 +33,9 @@ pub enum Location {
     Http(Url),
     /// An absolute folder.
     Folder(PathBuf),
+    /// What an OCI mirror holds: `oci://` and `oci+http://` with the path of the channel at a registry, or `oci+file://`
+    /// with the absolute folder of the channel's image layouts. Spelled here, and read by whoever knows OCI.
+    Oci(Url),
 }
 
 /// Why a channel cannot be used as given.
@@ -51,7 +56,7 @@ pub enum ChannelError {
     },
     /// A scheme that is not read.
     #[error(
-        "the channel {given:?} has the scheme {scheme:?}; channels are read from https://, http:// and file://, or a folder such as ./my-channel"
+        "the channel {given:?} has the scheme {scheme:?}; channels are read from https://, http:// and file://, a folder such as ./my-channel, or a mirror: oci://host/path, oci+http://host/path, oci:FOLDER"
     )]
     Scheme {
         /// What was given, without secrets.
@@ -105,6 +110,7 @@ impl Channel {
     /// - `conda-forge`, `conda-forge/label/rc`: below `base`.
     /// - an http(s) URL: named by its path, or for a URL below `base` by the path after it.
     /// - `./x`, `../x`, `/x`, `file://…`: a folder named by its last component (`x/label/y` by these three).
+    /// - `oci://host/path`, `oci+http://host/path`, `oci+file:///path`: a mirror, named like a folder.
     ///
     /// # Errors
     /// Each says how to write what was probably meant. Looks at the file system only to resolve folders.
@@ -130,10 +136,10 @@ impl Channel {
             }
         }
         match &self.location {
-            Location::Http(url) => {
+            Location::Http(url) | Location::Oci(url) => {
                 let mut url = url.clone();
                 url.path_segments_mut()
-                    .expect("http URLs have a path")
+                    .expect("URLs with a host or an absolute path have segments")
                     .pop_if_empty()
                     .push(subdir)
                     .push(file);
@@ -154,7 +160,7 @@ impl Channel {
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Http(url) => f.write_str(&redact::url(url)),
+            Self::Http(url) | Self::Oci(url) => f.write_str(&redact::url(url)),
             Self::Folder(folder) => write!(f, "{}", folder.display()),
         }
     }
@@ -165,6 +171,7 @@ impl fmt::Debug for Location {
         match self {
             Self::Http(_) => write!(f, "Http({self})"),
             Self::Folder(_) => write!(f, "Folder({self})"),
+            Self::Oci(_) => write!(f, "Oci({self})"),
         }
     }
 }

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod causes;
 pub mod channel;
+pub mod folder;
 pub mod index;
 mod msgpack;
 pub mod name;

@@ -59,6 +59,7 @@ pub struct Selection {
     packages: Option<Patterns>,
     excluded: Patterns,
     latest: Option<NonZeroU32>,
+    newest_build: bool,
     newer_than: Option<NewerThan>,
     /// What `newer_than` comes to, in Unix milliseconds.
     since_ms: Option<u64>,
@@ -94,6 +95,7 @@ impl Selection {
             packages: (!everything).then_some(packages),
             excluded,
             latest: filters.latest,
+            newest_build: filters.newest_build,
             newer_than: filters.newer_than,
             since_ms: filters
                 .newer_than
@@ -138,7 +140,10 @@ impl Selection {
     /// What has to see the whole index first, if only the newest versions are wanted.
     #[must_use]
     pub fn ranking(&self) -> Option<Ranking> {
-        self.latest.map(Ranking::new)
+        match self.newest_build {
+            true => Some(Ranking::of_builds()),
+            false => self.latest.map(Ranking::of_versions),
+        }
     }
 
     /// A stable sha256 (hex) of what the selection means: order, repetition and case of the patterns do not change it, nor
@@ -157,6 +162,7 @@ impl Selection {
             }
         };
         filter("latest", self.latest.map(|latest| latest.to_string()));
+        filter("newest-build", self.newest_build.then(String::new));
         filter("newer-than", self.newer_than.map(|time| time.to_string()));
         filter("max-size", self.max_size.map(|size| size.to_string()));
         filter("format", self.format.map(|one| one.extension().to_owned()));

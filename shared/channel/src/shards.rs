@@ -4,6 +4,7 @@
 //! maps are sorted, no clock is asked, and zstd frames state their content's size.
 
 mod build;
+mod compare;
 mod content;
 mod frames;
 mod group;
@@ -11,6 +12,7 @@ mod index;
 mod read;
 
 pub use build::build;
+pub use compare::same_records;
 pub use read::read_index;
 
 use crate::repodata::RepodataError;
@@ -82,6 +84,9 @@ pub enum ShardError {
         /// What the system answered.
         error: std::io::Error,
     },
+    /// A shard that is none.
+    #[error("cannot read the shard: {0}")]
+    Shard(String),
     /// A shard index that is none.
     #[error("cannot read the shard index: {0}")]
     Index(String),

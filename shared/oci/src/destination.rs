@@ -1,6 +1,7 @@
 //! Where a mirror is written to: a registry or a folder, with the same operations.
 
 mod error;
+mod look;
 
 use std::io;
 use std::path::Path;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mirror_runtime::Disposed as _;
+use mirror_runtime::telemetry::{Step, step};
 use rattler_digest::digest::Digest as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::ReaderStream;
@@ -17,9 +19,11 @@ use crate::folder::{Folder, Put};
 use crate::local::plain;
 use crate::manifest::Descriptor;
 use crate::registry::{Registry, few_tries};
+use crate::spans;
 use crate::{BlobStream, Body, Digest, Presence, Pushed, StoredManifest, layout, manifest};
 
 pub use error::DestinationError;
+pub use look::Seen;
 
 /// A registry or a folder of image layouts.
 #[derive(Debug)]
@@ -42,6 +46,15 @@ impl Destination {
         match self {
             Self::Registry(registry) => registry.host(),
             Self::Folder(_) => "",
+        }
+    }
+
+    /// The registry, if `other` is one at the same address: what one repository of it has, another can be given.
+    #[must_use]
+    pub fn shares_registry(&self, other: &Self) -> Option<&Registry> {
+        match (self, other) {
+            (Self::Registry(one), Self::Registry(other)) => one.is_same(other).then_some(&**one),
+            _ => None,
         }
     }
 
@@ -82,15 +95,19 @@ impl Destination {
         body: &Body,
         presence: Presence,
     ) -> Result<Pushed> {
-        match self {
-            Self::Registry(registry) => Ok(registry
-                .push_blob(repository, digest, body, presence)
-                .await?),
-            Self::Folder(folder) => match folder.put_blob(repository, digest, body).await? {
-                Put::Written => Ok(Pushed::Sent),
-                Put::Present => Ok(Pushed::Present),
-            },
-        }
+        let span = spans::blob(repository, digest, body.len());
+        let pushing = async {
+            match self {
+                Self::Registry(registry) => Ok(registry
+                    .push_blob(repository, digest, body, presence)
+                    .await?),
+                Self::Folder(folder) => match folder.put_blob(repository, digest, body).await? {
+                    Put::Written => Ok(Pushed::Sent),
+                    Put::Present => Ok(Pushed::Present),
+                },
+            }
+        };
+        step(Step::Blob, span, pushing).await
     }
 
     /// The registry, to which a blob of this length can be sent while it still grows. Into a folder it would hold one of
@@ -132,10 +149,16 @@ impl Destination {
     /// # Errors
     /// When it is refused ([`DestinationError::is_blob_unknown`]) or cannot be stored.
     pub async fn put_manifest(&self, repository: &str, tag: &str, bytes: &Bytes) -> Result<Digest> {
-        match self {
-            Self::Registry(registry) => Ok(registry.put_manifest(repository, tag, bytes).await?),
-            Self::Folder(folder) => Ok(folder.put_manifest(repository, tag, bytes).await?),
-        }
+        let span = spans::manifest(repository, tag);
+        let putting = async {
+            match self {
+                Self::Registry(registry) => {
+                    Ok(registry.put_manifest(repository, tag, bytes).await?)
+                }
+                Self::Folder(folder) => Ok(folder.put_manifest(repository, tag, bytes).await?),
+            }
+        };
+        step(Step::Manifest, span, putting).await
     }
 
     /// Puts many manifests of one repository, `at_once` of them at a time. A folder writes its index
@@ -216,7 +239,12 @@ impl Destination {
             dir: dir.to_owned(),
             error: plain(error),
         };
-        let mut bytes = self.read_blob(repository, &blob.digest).await?;
+        let Some(mut bytes) = self.read_blob(repository, &blob.digest).await? else {
+            return Err(DestinationError::BlobMissing {
+                repository: repository.to_owned(),
+                digest: blob.digest,
+            });
+        };
         let target = tempfile::NamedTempFile::new_in(dir).map_err(local)?;
         let mut file = tokio::fs::File::create(target.path())
             .await
@@ -248,19 +276,21 @@ impl Destination {
         Ok(target)
     }
 
-    async fn read_blob(&self, repository: &str, digest: &Digest) -> Result<BlobStream> {
+    /// A blob's bytes as they come, unverified; `None` when it is not there. One try.
+    ///
+    /// # Errors
+    /// When the destination cannot be asked.
+    pub async fn read_blob(&self, repository: &str, digest: &Digest) -> Result<Option<BlobStream>> {
         match self {
             Self::Registry(registry) => Ok(registry.read_blob(repository, digest).await?),
-            Self::Folder(folder) => match folder.open_blob(repository, digest).await? {
-                Some((_, file)) => Ok(ReaderStream::with_capacity(file, 64 * 1024)
-                    .into_stream()
-                    .boxed()),
-                None => Err(DestinationError::Blob {
-                    repository: repository.to_owned(),
-                    digest: *digest,
-                    problem: "it is not there".to_owned(),
-                }),
-            },
+            Self::Folder(folder) => {
+                let opened = folder.open_blob(repository, digest).await?;
+                Ok(opened.map(|(_, file)| {
+                    ReaderStream::with_capacity(file, 64 * 1024)
+                        .into_stream()
+                        .boxed()
+                }))
+            }
         }
     }
 }

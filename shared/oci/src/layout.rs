@@ -28,6 +28,8 @@ pub const SHARD_INDEX: &str = "application/vnd.conda.repodata.shards.v1+msgpack+
 pub const SHARD: &str = "application/vnd.conda.repodata.shard.v1+msgpack+zst";
 /// The tag of a subdir's published index.
 pub const LATEST: &str = "latest";
+/// The tag of what `push-cache` added to a subdir's index.
+pub const LOCAL: &str = "local";
 
 /// Longest `host/repository` that clients and registries carry, in bytes.
 pub const MAX_PATH: usize = 255;

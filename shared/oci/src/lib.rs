@@ -8,14 +8,16 @@ pub mod body;
 pub mod destination;
 pub mod digest;
 pub mod folder;
+pub mod index;
 pub mod layout;
 mod local;
 pub mod manifest;
 pub mod package;
 pub mod registry;
+pub mod spans;
 
 pub use body::Body;
-pub use destination::{Destination, DestinationError};
+pub use destination::{Destination, DestinationError, Seen};
 pub use digest::Digest;
 
 use bytes::Bytes;

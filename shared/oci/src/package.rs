@@ -74,7 +74,9 @@ impl InfoLayers {
         }
     }
 
-    fn of(manifest: &Manifest) -> Option<Self> {
+    /// Those that a manifest names, if it names both.
+    #[must_use]
+    pub fn of(manifest: &Manifest) -> Option<Self> {
         Some(Self {
             archive: manifest.layer(layout::INFO)?.clone(),
             index: manifest.layer(layout::INFO_INDEX)?.clone(),

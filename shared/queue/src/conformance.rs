@@ -70,6 +70,7 @@ pub fn sample(number: u8) -> Task {
         probe: false,
         attempt: 1,
         allow_unverified: false,
+        renew: false,
         annotations: std::collections::BTreeMap::new(),
         source: "https://source.test/chan/linux-64/"
             .parse()
@@ -287,6 +288,7 @@ fn counts(ready: u64, delayed: u64, unacknowledged: u64) -> Depth {
         ready,
         delayed,
         unacknowledged,
+        dead: 0,
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mirror_runtime::telemetry::TraceContext;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -34,7 +35,7 @@ struct Shared {
 struct State {
     ready: VecDeque<Ready>,
     delayed: BinaryHeap<Delayed>,
-    unacknowledged: HashMap<u64, Task>,
+    unacknowledged: HashMap<u64, (Task, TraceContext)>,
     numbers: u64,
     closed: bool,
 }
@@ -42,6 +43,7 @@ struct State {
 struct Ready {
     task: Task,
     redelivered: bool,
+    trace: TraceContext,
     /// The room a published task takes until it is delivered.
     _room: Option<OwnedSemaphorePermit>,
 }
@@ -50,6 +52,7 @@ struct Delayed {
     due: Instant,
     number: u64,
     task: Task,
+    trace: TraceContext,
 }
 
 impl MemoryQueue {
@@ -69,12 +72,17 @@ impl MemoryQueue {
 
 #[async_trait]
 impl TaskQueue for MemoryQueue {
+    fn system(&self) -> &'static str {
+        "memory"
+    }
+
     async fn publish(&self, task: Task) -> Result<(), QueueError> {
         let room = Arc::clone(&self.room).acquire_owned().await;
         let room = room.map_err(|_| QueueError::Closed)?;
         self.shared.lock().ready.push_back(Ready {
             task,
             redelivered: false,
+            trace: TraceContext::current(),
             _room: Some(room),
         });
         self.shared.changed.notify_one();
@@ -115,6 +123,7 @@ impl TaskQueue for MemoryQueue {
             ready: state.ready.len() as u64,
             delayed: state.delayed.len() as u64,
             unacknowledged: state.unacknowledged.len() as u64,
+            dead: 0,
         })
     }
 
@@ -132,12 +141,13 @@ impl Shared {
 
     fn hand_out(self: &Arc<Self>, state: &mut State, ready: Ready) -> Delivery {
         let number = state.next_number();
-        state.unacknowledged.insert(number, ready.task.clone());
+        let copy = (ready.task.clone(), ready.trace.clone());
+        state.unacknowledged.insert(number, copy);
         let held = Held {
             shared: Arc::clone(self),
             number,
         };
-        Delivery::new(ready.task, ready.redelivered, Box::new(held))
+        Delivery::new(ready.task, ready.redelivered, ready.trace, Box::new(held))
     }
 }
 
@@ -154,6 +164,7 @@ impl State {
             self.ready.push_back(Ready {
                 task: delayed.task,
                 redelivered: false,
+                trace: delayed.trace,
                 _room: None,
             });
         }
@@ -188,8 +199,14 @@ impl Settle for Held {
         let due = Instant::now() + delay;
         let mut state = self.shared.lock();
         let number = state.next_number();
-        state.delayed.push(Delayed { due, number, task });
-        state.unacknowledged.remove(&self.number);
+        let trace = state.unacknowledged.remove(&self.number);
+        let trace = trace.map(|(_, trace)| trace).unwrap_or_default();
+        state.delayed.push(Delayed {
+            due,
+            number,
+            task,
+            trace,
+        });
         drop(state);
         // All who wait must learn of the new due time: the one that is woken may take another task
         // and leave.
@@ -209,12 +226,13 @@ impl Settle for Held {
 impl Drop for Held {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        let Some(task) = state.unacknowledged.remove(&self.number) else {
+        let Some((task, trace)) = state.unacknowledged.remove(&self.number) else {
             return;
         };
         state.ready.push_front(Ready {
             task,
             redelivered: true,
+            trace,
             _room: None,
         });
         drop(state);

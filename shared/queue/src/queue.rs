@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mirror_runtime::telemetry::TraceContext;
 use tokio::time::Instant;
 
 use crate::error::QueueError;
@@ -16,7 +17,10 @@ use crate::task::Task;
 /// A queue of tasks.
 #[async_trait]
 pub trait TaskQueue: Send + Sync + fmt::Debug {
-    /// Puts `task` into the queue. Waits for room, and resolves when the queue has the task for
+    /// What carries the messages, as traces call it: `rabbitmq`, or `memory`.
+    fn system(&self) -> &'static str;
+
+    /// Puts `task` into the queue, with the place of the caller in its trace. Waits for room, and resolves when the queue has the task for
     /// sure; dropping the future earlier leaves open whether it has.
     ///
     /// # Errors
@@ -49,10 +53,12 @@ pub struct Depth {
     pub delayed: u64,
     /// Delivered and not settled; of a broker, those delivered to this process: it does not tell of others.
     pub unacknowledged: u64,
+    /// Put aside, because nobody can work on them; in no total.
+    pub dead: u64,
 }
 
 impl Depth {
-    /// Tasks in any place.
+    /// Tasks that somebody will work on, in any place.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.ready + self.delayed + self.unacknowledged
@@ -68,6 +74,8 @@ pub struct Delivery {
     /// Whether this message was delivered before and not acknowledged: somebody may have worked
     /// on it, so the state of the destination is unknown.
     pub redelivered: bool,
+    /// Where in a trace it was published. It stays the same when the task is tried again.
+    pub trace: TraceContext,
     settle: Box<dyn Settle>,
 }
 
@@ -88,10 +96,16 @@ pub trait Settle: Send + Sync {
 
 impl Delivery {
     /// Made by drivers.
-    pub fn new(task: Task, redelivered: bool, settle: Box<dyn Settle>) -> Self {
+    pub fn new(
+        task: Task,
+        redelivered: bool,
+        trace: TraceContext,
+        settle: Box<dyn Settle>,
+    ) -> Self {
         Self {
             task,
             redelivered,
+            trace,
             settle,
         }
     }

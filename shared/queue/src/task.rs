@@ -45,10 +45,15 @@ pub struct Task {
     /// Whether a file whose record has no hash may be taken as it comes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_unverified: bool,
+    /// Whether what the destination has of the build is damaged: the files to transfer are brought and their blobs sent
+    /// even if the tag names them. A worker that does not know this finds them held; who asked for it looks again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub renew: bool,
     /// Annotations for the manifest, so that whoever does the task writes the same.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-    /// The folder that serves the files: http, https or file, ending with `/`.
+    /// The folder that serves the files: http, https or file, or where a mirror holds the subdir (oci, oci+http,
+    /// oci+file); ends with `/`.
     pub source: Url,
     /// Every file of the build, because all formats live under one tag.
     pub files: Vec<TaskFile>,
@@ -123,6 +128,20 @@ impl Task {
         format!("{name}-{version}-{build}")
     }
 
+    /// Where a file of the build is.
+    ///
+    /// # Panics
+    /// If the task was not checked: its source must be a folder with a host or an absolute path.
+    #[must_use]
+    pub fn url(&self, file: &str) -> Url {
+        let mut url = self.source.clone();
+        url.path_segments_mut()
+            .expect("a task's source is a folder with a host or an absolute path")
+            .pop_if_empty()
+            .push(file);
+        url
+    }
+
     /// The build's key in the ledger; the same as [`Task::stem`].
     #[must_use]
     pub fn build_key(&self) -> String {
@@ -194,9 +213,14 @@ impl Task {
 
     fn check_source(&self) -> Result<(), TaskError> {
         let remote = match self.source.scheme() {
-            "http" | "https" => true,
-            "file" => false,
-            _ => return refused("source", "only http, https and file are known"),
+            "http" | "https" | "oci" | "oci+http" => true,
+            "file" | "oci+file" => false,
+            _ => {
+                return refused(
+                    "source",
+                    "only http, https, file and their oci forms are known",
+                );
+            }
         };
         if !self.source.path().ends_with('/') {
             return refused("source", "must be a folder and end with `/`");

@@ -57,6 +57,15 @@ fn files_without_a_hash_are_allowed_only_where_the_message_says_so() {
 }
 
 #[test]
+fn a_build_is_brought_anew_only_where_the_message_says_so() {
+    let mut task = sample(1);
+    assert_eq!(as_json(&task).get("renew"), None, "nor does it cost a byte");
+    assert!(!Task::decode(&task.encode().unwrap()).unwrap().renew);
+    task.renew = true;
+    assert!(Task::decode(&task.encode().unwrap()).unwrap().renew);
+}
+
+#[test]
 fn an_unknown_version_is_an_error_whatever_else_the_message_holds() {
     let error = Task::decode(br#"{"version": 2, "shape": "other"}"#).unwrap_err();
     assert_eq!(error, TaskError::UnknownVersion { found: 2, known: 1 });
@@ -110,6 +119,8 @@ fn credentials_do_not_travel() {
         "https://me:pw@host.test/chan/linux-64/",
         "https://host.test/t/tk-123/chan/linux-64/",
         "https://host.test/chan/linux-64/?sig=secret",
+        "oci://me:secret@host.test/chan/linux-64/",
+        "oci+http://host.test/chan/linux-64/?sig=secret",
     ] {
         let mut task = sample(1);
         task.source = source.parse().unwrap();
@@ -124,6 +135,13 @@ fn credentials_do_not_travel() {
 #[test]
 fn a_local_folder_called_t_is_no_token() {
     let mut task = sample(1);
+    for source in [
+        "oci://ghcr.io/org/chan/linux-64/",
+        "oci+file:///data/t/chan/linux-64/",
+    ] {
+        task.source = source.parse().unwrap();
+        assert_eq!(Task::decode(&task.encode().unwrap()).unwrap(), task);
+    }
     task.source = "file:///data/t/chan/linux-64/".parse().unwrap();
     assert_eq!(Task::decode(&task.encode().unwrap()).unwrap(), task);
 }

@@ -12,6 +12,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::watch;
 
 use crate::clock;
+use crate::metrics::metrics;
 
 /// What a request does to the host; the two have separate rates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,14 +117,18 @@ impl HostBudget for MemoryHostBudget {
 
     async fn park(&self, name: &str, until: SystemTime, why: &str) {
         let host = self.host(name);
+        let mut longer = Duration::ZERO;
         let later = host.parked.send_if_modified(|parked| {
             let later = parked.is_none_or(|already| already < until);
+            let from = parked.map_or(SystemTime::now(), |already| already.max(SystemTime::now()));
+            longer = until.duration_since(from).unwrap_or_default();
             if later {
                 *parked = Some(until);
             }
             later
         });
         if later {
+            metrics().throttled(name, longer);
             tracing::warn!(
                 host = name,
                 seconds = clock::until(until).as_secs_f32(),

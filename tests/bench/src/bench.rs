@@ -21,6 +21,8 @@ pub(crate) const NAMESPACE: &str = "bench";
 pub(crate) struct Bench {
     /// The `conda-oci` to be measured.
     pub(crate) program: PathBuf,
+    /// The `conda-oci-worker` to be measured.
+    pub(crate) worker: PathBuf,
     /// Scaled down.
     pub(crate) quick: bool,
     /// For bare loops. It knows no time limit: whoever watches a benchmark can stop it.
@@ -28,10 +30,11 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    pub(crate) fn new(program: PathBuf, quick: bool) -> Result<Self> {
+    pub(crate) fn new(program: PathBuf, worker: PathBuf, quick: bool) -> Result<Self> {
         let client = Client::builder().no_proxy().pool_max_idle_per_host(1024);
         Ok(Self {
             program,
+            worker,
             quick,
             client: client.build()?,
         })

@@ -68,6 +68,11 @@ pub(crate) fn cpu_ticks() -> (u64, u64) {
     ticks(&fs::read_to_string("/proc/stat").unwrap_or_default())
 }
 
+/// What part of all cores was busy between two looks, from 0 to 1.
+pub(crate) fn busy(before: (u64, u64), after: (u64, u64)) -> f64 {
+    (after.0 - before.0) as f64 / (after.1 - before.1).max(1) as f64
+}
+
 fn ticks(stat: &str) -> (u64, u64) {
     let line = stat.lines().next().unwrap_or_default();
     let fields: Vec<u64> = line

@@ -54,6 +54,10 @@ struct Arguments {
     /// The conda-oci to measure [default: the one beside this program]
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
+
+    /// The conda-oci-worker to measure [default: the one beside this program]
+    #[arg(long, value_name = "FILE")]
+    worker: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
@@ -71,16 +75,9 @@ fn main() -> Result<()> {
 }
 
 async fn measure(arguments: Arguments) -> Result<()> {
-    let program = match arguments.program {
-        Some(program) => std::path::absolute(program)?,
-        None => std::env::current_exe()?.with_file_name("conda-oci"),
-    };
-    anyhow::ensure!(
-        program.is_file(),
-        "{} is not there; start ./tests/bench/run, which builds it",
-        program.display()
-    );
-    let bench = Bench::new(program, arguments.quick)?;
+    let program = built(arguments.program, "conda-oci")?;
+    let worker = built(arguments.worker, "conda-oci-worker")?;
+    let bench = Bench::new(program, worker, arguments.quick)?;
     let mut report = Report {
         machine: Machine::look(),
         quick: arguments.quick,
@@ -112,6 +109,20 @@ async fn measure(arguments: Arguments) -> Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(report.to_markdown().as_bytes())?;
     Ok(out.flush()?)
+}
+
+/// The program that was named, or the one beside this.
+fn built(named: Option<PathBuf>, name: &str) -> Result<PathBuf> {
+    let program = match named {
+        Some(program) => std::path::absolute(program)?,
+        None => std::env::current_exe()?.with_file_name(name),
+    };
+    anyhow::ensure!(
+        program.is_file(),
+        "{} is not there; start ./tests/bench/run, which builds it",
+        program.display()
+    );
+    Ok(program)
 }
 
 fn write(

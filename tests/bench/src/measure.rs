@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
-use crate::machine::{cpu_ticks, kilobytes};
+use crate::machine::{busy, cpu_ticks, kilobytes};
 
 /// Between two looks at a process's memory. What rises and falls within is missed, but the peak of
 /// its resident memory is the kernel's own count.
@@ -128,7 +128,7 @@ impl Process {
         Ok(Measured {
             wall: end - started,
             cpu,
-            busy: (after.0 - before.0) as f64 / (after.1 - before.1).max(1) as f64,
+            busy: busy(before, after),
             resident,
             anonymous,
             watched,

@@ -188,7 +188,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let channel = bulk_of(dir.path().join("bulk"), 3, 12, 5_000).unwrap();
         let channel = channel.dir.display().to_string();
-        let bench = Bench::new(mirror_kit::process::binary().to_owned(), true).unwrap();
+        let worker = mirror_kit::process::worker_binary().to_owned();
+        let bench = Bench::new(mirror_kit::process::binary().to_owned(), worker, true).unwrap();
         let (ours, bare) = (FakeRegistry::start(), FakeRegistry::start());
         let home = bench.home().unwrap();
         let to = format!("{}/{NAMESPACE}", ours.url());

@@ -13,7 +13,9 @@ fn quick(folder: &Path, workloads: &[&str]) -> (String, Value) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mirror-bench"));
     command
         .args(["--quick", "--program"])
-        .arg(mirror_kit::process::binary());
+        .arg(mirror_kit::process::binary())
+        .arg("--worker")
+        .arg(mirror_kit::process::worker_binary());
     command
         .arg("--json")
         .arg(&json)
@@ -93,4 +95,32 @@ fn outcomes_in_redis_are_weighed() {
     let rows = figures["rows"].as_array().unwrap();
     assert_eq!(rows.len(), 3, "{figures}");
     assert!(rows[0]["measured"]["median"].as_f64().unwrap() > 40.0);
+}
+
+#[test]
+fn tasks_are_queued_beside_a_bare_loop() {
+    let folder = TempDir::new().unwrap();
+    let (table, figures) = quick(folder.path(), &["queue"]);
+    assert!(table.contains("| queue 500 tasks"), "{table}");
+    let row = &figures["rows"][0];
+    assert!(row["measured"]["median"].as_f64().unwrap() > 0.0, "{row}");
+    assert!(row["baseline"]["median"].as_f64().unwrap() > 0.0, "{row}");
+}
+
+#[test]
+fn workers_are_measured_beside_what_the_latency_allows() {
+    let folder = TempDir::new().unwrap();
+    let (table, figures) = quick(folder.path(), &["workers"]);
+    let rows = figures["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2, "{table}");
+    for row in rows {
+        let ratio = row["ratio"]["median"].as_f64().unwrap();
+        // More than the latency allows would be a wrong count.
+        assert!(ratio > 0.0 && ratio < 1.2, "{row}");
+    }
+    let plot = std::fs::read_to_string(folder.path().join("plots/workers.svg")).unwrap();
+    assert!(
+        plot.starts_with("<svg ") && plot.contains("<circle"),
+        "{plot}"
+    );
 }

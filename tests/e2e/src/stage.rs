@@ -111,7 +111,9 @@ impl Stage {
         command(name, home, self.source.url(), to).args(["--subdir", "linux-64"])
     }
 
-    fn mirror_folder(&self) -> PathBuf {
+    /// The folder of image layouts, where the mirror goes to one.
+    #[must_use]
+    pub fn mirror_folder(&self) -> PathBuf {
         self.folder.path().join("mirror")
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use mirror_e2e::stage::Stage;
 use mirror_kit::channel::{Channel, ChannelBuilder, bulk_of, standard};
-use mirror_kit::fake_registry::{Anonymous, Auth, Bearer, Entry, Kind, Mount, Options};
+use mirror_kit::fake_registry::{Anonymous, Auth, Bearer, Entry, Kind, Mount, Options, When};
 use mirror_kit::package::{Fill, Format, PackageSpec};
 use mirror_kit::process::Run;
 
@@ -111,14 +111,15 @@ async fn a_second_run_of_an_unchanged_channel_makes_three_requests_a_subdir_at_m
             let inside = format!("/{subdir}/");
             let of_subdir = log.select(|entry| entry.path.contains(&inside));
             assert!(!of_subdir.is_empty(), "the registry is looked at");
-            assert_eq!(of_subdir.len(), 1, "{}", text(&of_subdir));
+            // `latest`, and what was added to it.
+            assert_eq!(of_subdir.len(), 2, "{}", text(&of_subdir));
         }
         assert!(log.total() <= 6, "{}", log.to_text());
     }
 }
 
 #[tokio::test]
-async fn an_index_that_differs_in_nothing_published_costs_one_look_at_the_registry() {
+async fn an_index_that_differs_in_nothing_published_costs_three_looks_at_the_registry() {
     let mut stage = Stage::registry(standard).await;
     stage.run().run().await.assert_code(0);
     let elsewhere = "https://packages.invalid/linux-64/";
@@ -130,9 +131,10 @@ async fn an_index_that_differs_in_nothing_published_costs_one_look_at_the_regist
     stage.run().run().await.assert_code(0);
     let log = stage.fake().log();
     let looks = log.select(|entry| entry.path.contains("/linux-64/"));
+    // `latest`, and what was added to it, before the plan and before the publication.
     assert_eq!(
         kinds(&looks),
-        [(Kind::ManifestGet, 1)].into(),
+        [(Kind::ManifestGet, 3)].into(),
         "{}",
         text(&looks)
     );
@@ -274,4 +276,18 @@ async fn one_changed_package_is_the_only_one_that_is_touched() {
         repository.contains("/bulk-") && !repository.ends_with("/bulk-00007")
     });
     assert!(elsewhere.is_empty(), "{}", text(&elsewhere));
+}
+
+#[tokio::test]
+async fn repositories_far_away_are_asked_for_their_tags_side_by_side() {
+    let names = 20;
+    let stage = Stage::registry(|dir| bulk_of(dir, names, names * 11, 3_000)).await;
+    let lists = When::kind(Kind::TagsList);
+    let asked = stage.fake().hold(lists);
+    let run = stage.run().spawn();
+    // None of them was answered yet.
+    asked.held_count(names).await;
+    asked.release();
+    run.wait().await.assert_code(0);
+    stage.assert_complete();
 }

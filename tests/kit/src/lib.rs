@@ -2,6 +2,7 @@
 //! product's crates, so that what it says about a mirror is said by an independent witness.
 
 pub mod channel;
+pub mod collector;
 pub mod fake_channel;
 pub mod fake_registry;
 pub mod judge;

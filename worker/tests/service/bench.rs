@@ -12,11 +12,12 @@ use mirror_kit::package::{MadePackage, PackageSpec};
 use mirror_ledger::{Claim, Claims as _, Failure, FileOutcome, Outcomes as _, RedbLedger};
 use mirror_oci::folder::Folder;
 use mirror_oci::manifest::Manifest;
-use mirror_oci::registry::{Address, Registry, RegistryOptions};
+use mirror_oci::registry::{Address, Registry, RegistryOptions, Trust};
 use mirror_oci::{Destination, layout};
 use mirror_queue::{Action, BuildName, Depth, MemoryQueue, Task, TaskFile, TaskQueue};
 use mirror_runtime::{MemoryHostBudget, Shutdown};
 use mirror_worker::extract::InfoLimits;
+use mirror_worker::source::{MirrorLogins, Sources};
 use mirror_worker::spool::Spool;
 use mirror_worker::{Activity, Context, Memory, OneMirror, Options, Target, Worker, WorkerError};
 use tempfile::TempDir;
@@ -106,7 +107,12 @@ impl Bench {
                     claims: Arc::<RedbLedger>::clone(&self.ledger),
                 },
             )),
-            fetcher: Arc::new(Fetcher::new(FetchOptions::default(), budget)),
+            sources: {
+                let shared = Arc::<MemoryHostBudget>::clone(&budget);
+                let fetcher = Fetcher::new(FetchOptions::default(), shared);
+                let (logins, trust) = (MirrorLogins::default(), Trust::default());
+                Arc::new(Sources::new(Arc::new(fetcher), logins, trust, budget))
+            },
             spool: Spool::open(
                 self.dir.path().join(&name),
                 self.spool.load(Ordering::Relaxed),
@@ -192,6 +198,7 @@ impl Bench {
             probe: false,
             attempt: 1,
             allow_unverified: false,
+            renew: false,
             annotations: std::collections::BTreeMap::new(),
             source: self.source.clone(),
             files: files.iter().copied().map(file).collect(),

@@ -94,6 +94,10 @@ impl Settle for Settling {
 
 #[async_trait]
 impl TaskQueue for Broker {
+    fn system(&self) -> &'static str {
+        self.queue.system()
+    }
+
     async fn publish(&self, task: Task) -> Result<(), QueueError> {
         self.queue.publish(task).await
     }
@@ -101,13 +105,14 @@ impl TaskQueue for Broker {
     async fn receive(&self) -> Result<Delivery, QueueError> {
         let delivery = self.queue.receive().await?;
         let (task, redelivered) = (delivery.task.clone(), delivery.redelivered);
+        let trace = delivery.trace.clone();
         let settling = Settling {
             delivery,
             queue: Arc::clone(&self.queue),
             state: Arc::clone(&self.state),
             handed_over: false,
         };
-        Ok(Delivery::new(task, redelivered, Box::new(settling)))
+        Ok(Delivery::new(task, redelivered, trace, Box::new(settling)))
     }
 
     async fn depth(&self) -> Result<Depth, QueueError> {

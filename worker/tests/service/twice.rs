@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mirror_kit::fake_registry::Kind::{ManifestGet, ManifestPut, UploadPut};
 use mirror_kit::fake_registry::{FakeRegistry, When};
-use mirror_kit::package::PackageSpec;
+use mirror_kit::package::{Format, MadePackage, PackageSpec};
 use mirror_ledger::{Failure, FailureKind, FileOutcome, Outcomes as _};
 use mirror_queue::TaskQueue as _;
 
@@ -39,6 +39,30 @@ async fn a_task_delivered_again_after_its_outcome_was_lost_finds_its_work_done()
     assert_eq!(fake.log().count(ManifestGet), 1);
     assert_eq!(fake.log().writes(), 0, "{}", fake.log().to_text());
     assert_eq!(bench.activity.downloaded(), zlib.size);
+}
+
+#[tokio::test]
+async fn a_damaged_build_is_brought_anew_though_its_tag_names_it_and_a_format_that_is_gone_is_dropped()
+ {
+    let fake = FakeRegistry::start();
+    let bench = Bench::with_registry(&fake);
+    let conda = bench.make(&PackageSpec::new("zlib", "1.3.1", "h0_1"));
+    let tar = bench.make(&PackageSpec::new("zlib", "1.3.1", "h0_1").format(Format::TarBz2));
+    bench.publish(PLAN, &[&conda, &tar]).await;
+    bench.work_off(8).await;
+    let (view, repository) = (fake.view(), format!("ns/chan/{SUBDIR}/zlib"));
+    let of = |file: &MadePackage| format!("sha256:{}", file.sha256);
+    assert!(view.corrupt_blob(&repository, &of(&conda), "other bytes"));
+    assert!(view.delete_blob(&repository, &of(&tar)));
+
+    // The channel no longer has the other format, so nobody can bring it.
+    let mut again = bench.task(PLAN + 1, &[&conda]);
+    again.renew = true;
+    bench.queue.publish(again).await.unwrap();
+    bench.work_off(1).await;
+    assert!(bench.is_done(&conda).await);
+    assert_eq!(view.blob_size(&repository, &of(&conda)), Some(conda.size));
+    assert!(bench.holds(&conda).await && !bench.holds(&tar).await);
 }
 
 #[tokio::test]

@@ -25,6 +25,11 @@ pub(super) fn beside(mut mirror: MirrorArgs, folder: &Path) -> anyhow::Result<Mi
     {
         *channel = under_here(join(channel));
     }
+    if let Some(channel) = mirror.channel.as_mut()
+        && let Some(path) = oci_folder(channel)
+    {
+        *channel = format!("oci:{}", join(path));
+    }
     if let Some(registry) = mirror.registry.as_mut()
         && let Some(path) = oci_folder(registry)
     {
@@ -47,6 +52,7 @@ pub(in crate::cli) fn refuse_tilde(mirror: &MirrorArgs, said: Said) -> anyhow::R
     let state = mirror.state.as_ref().and_then(State::folder);
     let list = mirror.undistributable.clone();
     let registry = mirror.registry.as_deref().and_then(oci_folder);
+    let channel = mirror.channel.as_deref().and_then(oci_folder);
     for (key, path) in [
         ("state", text(state)),
         ("spool", text(mirror.spool.as_ref())),
@@ -54,6 +60,7 @@ pub(in crate::cli) fn refuse_tilde(mirror: &MirrorArgs, said: Said) -> anyhow::R
         ("ca-file", text(mirror.ca_file.as_ref())),
         ("undistributable", list.filter(|list| is_file(list))),
         ("registry", registry.map(str::to_owned)),
+        ("channel", channel.map(str::to_owned)),
     ] {
         if let Some(path) = path.filter(|path| path.starts_with('~')) {
             anyhow::bail!(

@@ -85,13 +85,15 @@ impl<'a> Observer<'a> {
     async fn parked(&self, redis: &RedisConnection) -> anyhow::Result<Vec<ParkedHost>> {
         let registry = match &self.which.registry {
             Address::Registry(registry) => Some(registry.host()),
-            Address::Folder(_) => None,
+            Address::Folder(_) | Address::Channel(_) => None,
         };
         let channel = match &self.which.channel.location {
-            Location::Http(url) => url.host_str().map(|host| match url.port() {
-                Some(port) => format!("{host}:{port}"),
-                None => host.to_owned(),
-            }),
+            Location::Http(url) | Location::Oci(url) => {
+                url.host_str().map(|host| match url.port() {
+                    Some(port) => format!("{host}:{port}"),
+                    None => host.to_owned(),
+                })
+            }
             Location::Folder(_) => None,
         };
         let channel = channel.filter(|host| registry.as_ref() != Some(host));

@@ -10,7 +10,7 @@ pub(super) fn is_component(text: &str) -> bool {
 
 /// Whether registries can hold the name is decided later and reported, not refused; here only what could not be a
 /// channel at all is.
-pub(super) fn check(name: &str) -> Result<(), ChannelError> {
+pub(crate) fn check(name: &str) -> Result<(), ChannelError> {
     let refuse = |reason| {
         Err(ChannelError::Name {
             name: name.to_owned(),

@@ -53,6 +53,9 @@ fn below_base(spec: &str, base: &Url) -> Result<(Location, Option<String>), Chan
 
 fn url(spec: &str, scheme: &str, base: &Url) -> Result<(Location, Option<String>), ChannelError> {
     let scheme = scheme.to_ascii_lowercase();
+    if matches!(&*scheme, "oci" | "oci+http" | "oci+file") {
+        return mirror(spec, &scheme);
+    }
     if !matches!(&*scheme, "http" | "https" | "file") {
         return Err(ChannelError::Scheme {
             given: redact::text(spec),
@@ -89,6 +92,43 @@ fn url(spec: &str, scheme: &str, base: &Url) -> Result<(Location, Option<String>
     }
     not_inside(spec, &natural)?;
     Ok((Location::Http(url), Some(natural)))
+}
+
+/// A channel as an OCI mirror holds it.
+fn mirror(spec: &str, scheme: &str) -> Result<(Location, Option<String>), ChannelError> {
+    let mut url = Url::parse(spec).map_err(|error| url_error(spec, &error.to_string()))?;
+    let bare = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if !bare {
+        return Err(url_error(
+            spec,
+            "it has a user, a password, a query or a fragment; a login is given in the environment",
+        ));
+    }
+    let has_host = url.host_str().is_some_and(|host| !host.is_empty());
+    if has_host != (scheme != "oci+file") || !url.path().starts_with('/') {
+        return Err(url_error(
+            spec,
+            "mirrors are written oci://host/path, oci+http://host:port/path, or oci:FOLDER",
+        ));
+    }
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    let segments: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let natural = match segments[..] {
+        [.., channel, "label", label] => format!("{channel}/label/{label}"),
+        [.., last] => last.to_owned(),
+        [] => {
+            return Err(url_error(
+                spec,
+                "it names a registry and no channel in it: oci://host/namespace/channel",
+            ));
+        }
+    };
+    not_inside(spec, &path[1..])?;
+    Ok((Location::Oci(url), Some(natural)))
 }
 
 /// The components of a path without conda's `t/<token>`, which can stand at its beginning or after a server's own prefix.

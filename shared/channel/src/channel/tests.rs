@@ -9,7 +9,7 @@ fn parse(spec: &str) -> Result<Channel, ChannelError> {
 fn http(channel: &Channel) -> &str {
     match &channel.location {
         Location::Http(url) => url.as_str(),
-        Location::Folder(_) => panic!("{channel:?} is no URL"),
+        Location::Folder(_) | Location::Oci(_) => panic!("{channel:?} is no URL"),
     }
 }
 
@@ -48,6 +48,38 @@ fn a_url_is_named_by_its_path_or_by_what_follows_the_base() {
         name("https://other.test/api/conda/bioconda"),
         "api/conda/bioconda"
     );
+}
+
+#[test]
+fn a_mirror_is_named_by_the_end_of_its_path() {
+    for (spec, name) in [
+        ("oci://ghcr.io/channel-mirrors/conda-forge", "conda-forge"),
+        ("oci+http://127.0.0.1:5000/ns/conda-forge/", "conda-forge"),
+        (
+            "oci+file:///srv/mirror/conda-forge/label/rc",
+            "conda-forge/label/rc",
+        ),
+    ] {
+        let channel = parse(spec).unwrap();
+        assert_eq!(channel.name, name);
+        let file = channel.file_url("linux-64", "a-1-0.conda").unwrap();
+        let subdir = file.join(".").unwrap();
+        assert_eq!(
+            subdir.as_str(),
+            format!("{}/linux-64/", spec.trim_end_matches('/'))
+        );
+    }
+    for spec in [
+        "oci://ghcr.io",
+        "oci://me:hunter2@ghcr.io/a/b",
+        "oci:///a/b",
+        "oci:./a",
+        "oci+file://host/a",
+        "oci://ghcr.io/a/b/linux-64",
+    ] {
+        let error = parse(spec).unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
 }
 
 #[test]
@@ -164,7 +196,7 @@ fn mistakes_are_told_apart() {
     assert!(matches!(parse("  "), Err(ChannelError::Empty)));
     assert!(matches!(parse("~/channel"), Err(ChannelError::Tilde(_))));
     assert!(matches!(
-        parse("oci://ghcr.io/x"),
+        parse("docker://ghcr.io/x"),
         Err(ChannelError::Scheme { .. })
     ));
     assert!(matches!(

@@ -5,6 +5,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 
 use super::members::{members, object};
 use super::survey::Survey;
+use super::writer::Writer;
 use super::{Entry, Event, Key, Limits, RepodataError, Scanner, Section, info};
 
 /// What becomes of one record.
@@ -56,17 +57,14 @@ pub fn rewrite<I: Read + Seek>(
     input.seek(SeekFrom::Start(start)).map_err(seek)?;
 
     let mut scanner = Scanner::new(input, limits);
-    let mut writer = Writer {
-        output,
-        objects: vec![true],
-    };
+    let mut writer = Writer::new(output);
     let mut rewritten = Rewritten::default();
     let mut missing = vec!["packages", "packages.conda"];
     writer.raw(b"{")?;
     while let Some(event) = scanner.next()? {
         match event {
             Event::Open { key, .. } => {
-                if writer.objects.len() == 1 {
+                if writer.depth() == 1 {
                     missing.retain(|name| *name != key.text);
                 }
                 writer.key(&key)?;
@@ -79,7 +77,7 @@ pub fn rewrite<I: Read + Seek>(
             Event::Unusable { .. } => rewritten.not_mirrored += 1,
             Event::Value { key, json, offset } => {
                 writer.key(&key)?;
-                if writer.objects.len() == 1 && key.text == "info" {
+                if writer.depth() == 1 && key.text == "info" {
                     let info = info::publish(json, survey.as_ref()).map_err(|error| {
                         RepodataError::Value {
                             key: "info".to_owned(),
@@ -102,7 +100,7 @@ pub fn rewrite<I: Read + Seek>(
         writer.raw(b"{}")?;
     }
     writer.raw(b"}")?;
-    writer.output.flush().map_err(RepodataError::Write)?;
+    writer.flush()?;
     Ok(rewritten)
 }
 
@@ -167,37 +165,4 @@ fn with_sha256(json: &[u8], sha256: [u8; 32]) -> Result<Vec<u8>, serde_json::Err
     }
     out.extend_from_slice(format!("\"sha256\":{value}}}").as_bytes());
     Ok(out)
-}
-
-/// Writes nested objects with the commas where they belong.
-struct Writer<'a, W> {
-    output: &'a mut W,
-    /// For each open object, whether its next member is the first.
-    objects: Vec<bool>,
-}
-
-impl<W: Write> Writer<'_, W> {
-    fn raw(&mut self, bytes: &[u8]) -> Result<(), RepodataError> {
-        self.output.write_all(bytes).map_err(RepodataError::Write)
-    }
-
-    fn key(&mut self, key: &Key<'_>) -> Result<(), RepodataError> {
-        if let Some(first) = self.objects.last_mut()
-            && !std::mem::take(first)
-        {
-            self.raw(b",")?;
-        }
-        self.raw(key.raw)?;
-        self.raw(b":")
-    }
-
-    fn open(&mut self) -> Result<(), RepodataError> {
-        self.objects.push(true);
-        self.raw(b"{")
-    }
-
-    fn close(&mut self) -> Result<(), RepodataError> {
-        self.objects.pop();
-        self.raw(b"}")
-    }
 }

@@ -18,6 +18,9 @@ pub struct Filters {
     /// `--latest`: only the newest so many versions of each name, among what the other filters select in the current
     /// index of a subdir.
     pub latest: Option<NonZeroU32>,
+    /// Only the newest version and build number of each name, for each archive format by itself; the first record of
+    /// several. Goes before `latest`.
+    pub newest_build: bool,
     /// `--newer-than`: only what was built since. A record without a timestamp is not.
     pub newer_than: Option<NewerThan>,
     /// `--max-size`: only files of at most so many bytes. A record that does not say its size is not selected.

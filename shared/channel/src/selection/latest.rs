@@ -1,15 +1,17 @@
-//! The newest versions of each name.
+//! The newest versions of each name, or its newest build.
 //!
 //! Versions are compared as conda does: `1.0` and `1.0.0` are one. Memory grows with the names, with at most as many
 //! versions of each as are wanted.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroU32;
 
 use rattler_conda_types::Version;
 
+use super::facts::Facts;
 use super::{Choice, Selection, lower};
-use crate::name::FileName;
+use crate::name::{ArchiveType, FileName};
 use crate::repodata::Record;
 
 /// A version's place among the others of its name: those that conda cannot read are below all others, by their text.
@@ -29,19 +31,33 @@ impl Rank {
     }
 }
 
-/// The newest versions of each name, ranked by conda's order.
-#[derive(Debug, Clone, Default)]
-pub struct Newest {
-    versions: HashMap<Box<str>, BTreeSet<Rank>>,
+/// What is newest of each name, ranked by conda's order.
+#[derive(Debug, Clone)]
+pub struct Newest(Kept);
+
+#[derive(Debug, Clone)]
+enum Kept {
+    Versions(HashMap<Box<str>, BTreeSet<Rank>>),
+    /// The one file of each format, and where it stands.
+    Builds(HashMap<(Box<str>, ArchiveType), Build>),
 }
 
+/// A file, ranked by its version and then its build number.
+type Build = ((Rank, u64), FileName);
+
 impl Newest {
-    /// Whether the file's version is one of them; all its builds and both formats are.
+    /// Whether the file is among what is newest: of a version all builds and both formats are.
     #[must_use]
     pub fn contains(&self, file: &FileName) -> bool {
-        self.versions
-            .get(&*lower(file.name()))
-            .is_some_and(|versions| versions.contains(&Rank::of(file)))
+        let name = lower(file.name());
+        match &self.0 {
+            Kept::Versions(versions) => versions
+                .get(&*name)
+                .is_some_and(|versions| versions.contains(&Rank::of(file))),
+            Kept::Builds(builds) => builds
+                .get(&(name.as_ref().into(), file.archive()))
+                .is_some_and(|(_, newest)| newest == file),
+        }
     }
 }
 
@@ -54,10 +70,18 @@ pub struct Ranking {
 
 impl Ranking {
     /// Will keep the newest `wanted` versions of each name.
-    pub(super) fn new(wanted: NonZeroU32) -> Self {
+    pub(super) fn of_versions(wanted: NonZeroU32) -> Self {
         Self {
             wanted: usize::try_from(wanted.get()).unwrap_or(usize::MAX),
-            newest: Newest::default(),
+            newest: Newest(Kept::Versions(HashMap::new())),
+        }
+    }
+
+    /// Will keep the file with the newest version and the highest build number of each name and format.
+    pub(super) fn of_builds() -> Self {
+        Self {
+            wanted: 1,
+            newest: Newest(Kept::Builds(HashMap::new())),
         }
     }
 
@@ -66,22 +90,36 @@ impl Ranking {
         if selection.judge(record, json, None) != Choice::Selected {
             return;
         }
-        let name = lower(record.file.name());
-        let versions = match self.newest.versions.get_mut(&*name) {
-            Some(versions) => versions,
-            None => self
-                .newest
-                .versions
-                .entry(name.as_ref().into())
-                .or_default(),
-        };
-        versions.insert(Rank::of(&record.file));
-        if versions.len() > self.wanted {
-            versions.pop_first();
+        let file = &record.file;
+        let name = lower(file.name());
+        match &mut self.newest.0 {
+            Kept::Versions(all) => {
+                let versions = match all.get_mut(&*name) {
+                    Some(versions) => versions,
+                    None => all.entry(name.as_ref().into()).or_default(),
+                };
+                versions.insert(Rank::of(file));
+                if versions.len() > self.wanted {
+                    versions.pop_first();
+                }
+            }
+            Kept::Builds(builds) => {
+                let number = Facts::read(json).build_number.unwrap_or_default();
+                let rank = (Rank::of(file), number);
+                match builds.entry((name.as_ref().into(), file.archive())) {
+                    Entry::Vacant(first) => {
+                        first.insert((rank, file.clone()));
+                    }
+                    Entry::Occupied(mut newest) if newest.get().0 < rank => {
+                        newest.insert((rank, file.clone()));
+                    }
+                    Entry::Occupied(_) => {}
+                }
+            }
         }
     }
 
-    /// The newest versions of what was offered.
+    /// What is newest of what was offered.
     #[must_use]
     pub fn finish(self) -> Newest {
         self.newest

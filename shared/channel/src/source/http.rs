@@ -6,11 +6,12 @@
 
 use std::error::Error;
 use std::fmt::Display;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use futures::{StreamExt, TryStreamExt};
 use mirror_runtime::host_budget::{HostBudget, RequestKind};
 use mirror_runtime::local::is_out_of_descriptors;
+use mirror_runtime::metrics::metrics;
 use mirror_runtime::redact;
 use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
@@ -80,14 +81,13 @@ pub(super) async fn get(
     budget.admit(&host, RequestKind::Read).await;
     let conditions = known.map(conditions).unwrap_or_default();
     let conditional = !conditions.is_empty();
-    let response = options
-        .logins
-        .get(client, url)
-        .await
-        .headers(conditions)
-        .send()
-        .await
-        .map_err(|error| transport(url, options, error))?;
+    // It may renew a login, which is no part of this request.
+    let request = options.logins.get(client, url).await;
+    let began = Instant::now();
+    let sent = request.headers(conditions).send().await;
+    let status = sent.as_ref().ok().map(|sent| sent.status().as_u16());
+    metrics().request(&host, "GET", began.elapsed(), status);
+    let response = sent.map_err(|error| transport(url, options, error))?;
     match response.status() {
         StatusCode::OK => Ok(response),
         StatusCode::NOT_MODIFIED if conditional => Ok(response),

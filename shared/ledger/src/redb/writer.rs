@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use mirror_runtime::metrics::metrics;
 use tokio::sync::{mpsc, oneshot};
 
 use super::fault::Fault;
@@ -68,8 +69,11 @@ impl Writer {
             reply,
         };
         let jobs = self.jobs.as_ref().expect("only the drop takes it");
+        let began = Instant::now();
         jobs.send(Box::new(job)).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
+        let answer = answer.await.map_err(|_| stopped())?;
+        metrics().ledger("redb", what, began.elapsed(), answer.is_ok());
+        answer
     }
 }
 

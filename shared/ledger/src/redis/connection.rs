@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ::redis::{FromRedisValue, RedisError, Value};
+use mirror_runtime::metrics::metrics;
 use mirror_runtime::{Secret, local, redact};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -161,7 +162,18 @@ impl RedisConnection {
         call: impl Into<Call>,
         patience: Duration,
     ) -> Answer<T> {
-        let call = call.into();
+        let began = Instant::now();
+        let answer = self.ask_patiently(what, call.into(), patience).await;
+        metrics().ledger("redis", what, began.elapsed(), answer.is_ok());
+        answer
+    }
+
+    async fn ask_patiently<T: FromRedisValue>(
+        &self,
+        what: &'static str,
+        call: Call,
+        patience: Duration,
+    ) -> Answer<T> {
         let started = Instant::now();
         let mut pause = SOON;
         let mut last = None;

@@ -29,6 +29,24 @@ pub enum DestinationError {
         /// What is wrong.
         problem: String,
     },
+    /// A blob that is not there.
+    #[error("read blob {digest} of {repository}: it is not there")]
+    BlobMissing {
+        /// The repository, without host.
+        repository: String,
+        /// The blob.
+        digest: Digest,
+    },
+    /// A blob that is what its digest says, and not what it should be.
+    #[error("read blob {digest} of {repository}: {problem}")]
+    Damaged {
+        /// The repository, without host.
+        repository: String,
+        /// The blob.
+        digest: Digest,
+        /// What is wrong.
+        problem: String,
+    },
     /// A blob for which this machine has no room.
     #[error("cannot keep blob {digest} of {repository} in `{}`: {error}; {} (--spool)", dir.display(), remedy(error))]
     Spool {
@@ -64,7 +82,12 @@ impl DestinationError {
         match self {
             Self::Registry(error) => error.is_blob_unknown(),
             Self::Folder(error) => error.is_blob_unknown(),
-            Self::Blob { .. } | Self::Spool { .. } | Self::TooLarge { .. } => false,
+            // As a registry's own word for it: it may not be visible yet.
+            Self::BlobMissing { .. } => true,
+            Self::Blob { .. }
+            | Self::Damaged { .. }
+            | Self::Spool { .. }
+            | Self::TooLarge { .. } => false,
         }
     }
 
@@ -97,8 +120,8 @@ impl Disposed for DestinationError {
             Self::Registry(error) => error.disposition(),
             Self::Folder(error) => error.disposition(),
             Self::Spool { .. } => Disposition::Local,
-            Self::Blob { .. } => Disposition::Retry,
-            Self::TooLarge { .. } => Disposition::Permanent,
+            Self::Blob { .. } | Self::BlobMissing { .. } => Disposition::Retry,
+            Self::Damaged { .. } | Self::TooLarge { .. } => Disposition::Permanent,
         }
     }
 }

@@ -29,6 +29,7 @@
 //! an escaped `+`, `!` or `=` in an `oci:` path; it reads all others.
 
 mod blob;
+mod channels;
 mod commit;
 mod error;
 mod flush;
@@ -50,6 +51,7 @@ use crate::digest::Digest;
 use crate::manifest::MAX_MANIFEST;
 
 pub use self::blob::Put;
+pub use self::channels::channels;
 pub use self::error::FolderError;
 
 use self::commit::Commits;

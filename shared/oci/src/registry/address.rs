@@ -16,6 +16,8 @@ pub enum Address {
     Registry(RegistryAddress),
     /// `oci:FOLDER`, a folder of OCI image layouts.
     Folder(PathBuf),
+    /// `channel:FOLDER`, below which channel folders are, as packages that are pulled from a mirror are kept.
+    Channel(PathBuf),
 }
 
 /// A registry and a namespace in it.
@@ -81,6 +83,9 @@ impl FromStr for Address {
             }
             return Ok(Self::Folder(folder.into()));
         }
+        if let Some(folder) = text.strip_prefix("channel:/") {
+            return Ok(Self::Channel(format!("/{folder}").into()));
+        }
         let malformed = || AddressError::Malformed(redact::text(text));
         // Paths: `oci:` was forgotten.
         if text.starts_with(['.', '/']) {
@@ -114,6 +119,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(folder) => write!(f, "oci:{}", folder.display()),
+            Self::Channel(folder) => write!(f, "channel:{}", folder.display()),
             Self::Registry(registry) => {
                 if registry.base.scheme() == "http" {
                     f.write_str("http://")?;
@@ -141,6 +147,7 @@ mod tests {
             ("http://127.0.0.1:5000/ns", "http://127.0.0.1:5000/ns"),
             ("localhost:5000", "localhost:5000"),
             ("oci:./mirror", "oci:./mirror"),
+            ("channel:/srv/cache", "channel:/srv/cache"),
         ] {
             let address: Address = text.parse().unwrap();
             assert_eq!(address.to_string(), shown);

@@ -64,6 +64,15 @@ pub(super) enum Access {
     Push,
 }
 
+/// Another repository that a token for pushing is to be good for as well.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AlsoPull<'a> {
+    /// A token without it would not do.
+    pub needed: Option<&'a str>,
+    /// One that is asked for in any case had better have it.
+    pub useful: Option<&'a str>,
+}
+
 /// What goes into the `Authorization` header.
 #[derive(Debug, Clone)]
 pub(super) enum Authorization {
@@ -103,6 +112,8 @@ pub(super) struct Auth {
     host: String,
     plain_http: bool,
     credentials: Option<Credentials>,
+    /// Nothing is ever pushed: whoever is logged in may be allowed to read and no more.
+    pub(super) only_reads: bool,
     scheme: RwLock<Scheme>,
     tokens: Mutex<HashMap<(String, Access), TokenSlot>>,
     /// The token endpoint gives no token for two repositories.
@@ -123,6 +134,7 @@ impl Auth {
             host,
             plain_http: base.scheme() == "http",
             credentials,
+            only_reads: false,
             scheme: RwLock::new(Scheme::Unknown),
             tokens: Mutex::default(),
             one_scope_only: AtomicBool::new(false),
@@ -138,8 +150,8 @@ impl Auth {
     /// With a login one token serves reads and writes; without one, only reading may be allowed.
     pub(super) fn read_access(&self) -> Access {
         match self.credentials {
-            Some(_) => Access::Push,
-            None => Access::Pull,
+            Some(_) if !self.only_reads => Access::Push,
+            _ => Access::Pull,
         }
     }
 
@@ -157,7 +169,7 @@ impl Auth {
         &self,
         repository: &str,
         access: Access,
-        also_pull: Option<&str>,
+        also_pull: AlsoPull<'_>,
         life: Duration,
     ) -> Result<Authorization, RegistryError> {
         let scheme = self
@@ -171,13 +183,20 @@ impl Auth {
             (Scheme::Bearer { realm, service }, _) => {
                 let slot = self.slot(repository, access);
                 let mut token = slot.lock().await;
-                if !token.as_ref().is_some_and(|token| token.lasts(life)) {
+                let enough = |token: &Token| {
+                    let mounts = also_pull
+                        .needed
+                        .is_none_or(|other| token.was_asked_for(other));
+                    token.lasts(life) && (mounts || self.one_scope_only.load(Ordering::Relaxed))
+                };
+                if !token.as_ref().is_some_and(enough) {
                     let endpoint = Endpoint {
                         realm: &realm,
                         service: service.as_deref(),
                         repository,
                     };
-                    *token = Some(self.get_token(&endpoint, access, also_pull).await?);
+                    let other = also_pull.needed.or(also_pull.useful);
+                    *token = Some(self.get_token(&endpoint, access, other).await?);
                 }
                 Ok(token
                     .as_ref()

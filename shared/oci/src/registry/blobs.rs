@@ -35,16 +35,32 @@ impl Registry {
         repository: &str,
         digest: &Digest,
     ) -> Result<Option<u64>, RegistryError> {
+        self.size_for(repository, digest, Access::Push).await
+    }
+
+    /// The same for somebody who only reads, and may have no login.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked.
+    pub async fn look_for_blob(
+        &self,
+        repository: &str,
+        digest: &Digest,
+    ) -> Result<Option<u64>, RegistryError> {
+        let access = self.auth.read_access();
+        self.size_for(repository, digest, access).await
+    }
+
+    async fn size_for(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        access: Access,
+    ) -> Result<Option<u64>, RegistryError> {
         const ACTION: &str = "look for a blob";
         let url = self.url(&format!("{repository}/blobs/{digest}"));
         let response = self
-            .send(Request::new(
-                ACTION,
-                Method::HEAD,
-                url,
-                repository,
-                Access::Push,
-            ))
+            .send(Request::new(ACTION, Method::HEAD, url, repository, access))
             .await?;
         match response.status() {
             StatusCode::OK => {
@@ -108,7 +124,7 @@ impl Registry {
         }
         let session = match self.singles.way(body) {
             Some(way) => self.post_whole(repository, digest, body, way).await?,
-            None => self.start_upload(repository, &[]).await?,
+            None => self.start_upload(repository, None).await?,
         };
         self.finish_upload(repository, digest, Content::Whole(body), session)
             .await?;
@@ -136,8 +152,10 @@ impl Registry {
         from: &str,
     ) -> Result<Pushed, RegistryError> {
         let digest_text = digest.to_string();
-        let query = [("mount", digest_text.as_str()), ("from", from)];
-        match self.start_upload(repository, &query).await? {
+        match self
+            .start_upload(repository, Some((&digest_text, from)))
+            .await?
+        {
             Session::Done => Ok(Pushed::Present),
             session => {
                 self.finish_upload(repository, digest, Content::Whole(body), session)
@@ -147,26 +165,22 @@ impl Registry {
         }
     }
 
+    /// Begins an upload, or mounts: a digest and the repository to mount it from.
     pub(super) async fn start_upload(
         &self,
         repository: &str,
-        query: &[(&str, &str)],
+        mount: Option<(&str, &str)>,
     ) -> Result<Session, RegistryError> {
         let mut url = self.url(&format!("{repository}/blobs/uploads/"));
-        if !query.is_empty() {
+        if let Some((digest, from)) = mount {
+            let query = [("mount", digest), ("from", from)];
             url.query_pairs_mut().extend_pairs(query);
         }
-        let response = self
-            .send(Request::new(
-                START,
-                Method::POST,
-                url,
-                repository,
-                Access::Push,
-            ))
-            .await?;
+        let request = Request::new(START, Method::POST, url, repository, Access::Push)
+            .mounting(mount.map(|(_, from)| from));
+        let response = self.send(request).await?;
         match response.status() {
-            StatusCode::CREATED if !query.is_empty() => Ok(Session::Done),
+            StatusCode::CREATED if mount.is_some() => Ok(Session::Done),
             StatusCode::ACCEPTED => Ok(Session::At(self.location(START, repository, &response)?)),
             _ => Err(self.answered(START, repository, response).await),
         }
@@ -216,15 +230,37 @@ impl Registry {
             .ok_or_else(|| self.protocol(action, repository, "the answer has no usable Location"))
     }
 
-    /// Reads a blob as a stream of its bytes, unverified: the caller hashes what arrives.
+    /// Makes a blob of `from`, another repository of this registry, appear in `repository`. `false`: the registry does
+    /// not do that, or does not have it; nothing is left behind. One try.
     ///
     /// # Errors
-    /// When the registry does not have it or cannot be asked.
+    /// When the registry refuses it or cannot be asked.
+    pub async fn mount(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        from: &str,
+    ) -> Result<bool, RegistryError> {
+        let digest = digest.to_string();
+        match self.start_upload(repository, Some((&digest, from))).await? {
+            Session::Done => Ok(true),
+            Session::At(url) => {
+                self.cancel_upload(repository, url).await;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Reads a blob as a stream of its bytes, unverified: the caller hashes what arrives. `None` when the registry does
+    /// not have it.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked.
     pub async fn read_blob(
         &self,
         repository: &str,
         digest: &Digest,
-    ) -> Result<crate::BlobStream, RegistryError> {
+    ) -> Result<Option<crate::BlobStream>, RegistryError> {
         const ACTION: &str = "read a blob";
         let url = self.url(&format!("{repository}/blobs/{digest}"));
         let response = self
@@ -239,13 +275,15 @@ impl Registry {
                 .streamed(),
             )
             .await?;
-        if response.status() != StatusCode::OK {
-            return Err(self.answered(ACTION, repository, response).await);
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok(None),
+            _ => return Err(self.answered(ACTION, repository, response).await),
         }
         let bytes = response.bytes_stream();
-        Ok(Box::pin(bytes.map_err(|error| {
+        Ok(Some(Box::pin(bytes.map_err(|error| {
             std::io::Error::other(causes(&error.without_url()))
-        })))
+        }))))
     }
 }
 

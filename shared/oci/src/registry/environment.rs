@@ -72,12 +72,28 @@ impl Credentials {
     /// # Errors
     /// When only one of them is set, or a file holds nothing.
     pub fn from_environment() -> Result<Option<Self>, LoginError> {
+        Self::of_variables("ORAS_USER", "ORAS_PASS")
+    }
+
+    /// The login at the registry that is read from, where that is another one: `ORAS_SOURCE_USER` and `ORAS_SOURCE_PASS`,
+    /// in the same way.
+    ///
+    /// # Errors
+    /// As [`Credentials::from_environment`].
+    pub fn of_source_from_environment() -> Result<Option<Self>, LoginError> {
+        Self::of_variables("ORAS_SOURCE_USER", "ORAS_SOURCE_PASS")
+    }
+
+    fn of_variables(
+        user: &'static str,
+        password: &'static str,
+    ) -> Result<Option<Self>, LoginError> {
         let half = |set, missing| Err(LoginError::Half { set, missing });
-        match (secret("ORAS_USER")?, secret("ORAS_PASS")?) {
+        match (secret(user)?, secret(password)?) {
             (Some(user), Some(password)) => Ok(Some(Self::new(user.expose(), password))),
             (None, None) => Ok(None),
-            (Some(_), None) => half("ORAS_USER", "ORAS_PASS"),
-            (None, Some(_)) => half("ORAS_PASS", "ORAS_USER"),
+            (Some(_), None) => half(user, password),
+            (None, Some(_)) => half(password, user),
         }
     }
 }

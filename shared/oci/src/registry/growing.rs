@@ -40,7 +40,7 @@ impl Registry {
         {
             return Ok(Some(Pushed::Present));
         }
-        let session = self.start_upload(repository, &[]).await?;
+        let session = self.start_upload(repository, None).await?;
         let begun = session.url().cloned();
         let sent = {
             let content = Content::Growing(growing);
@@ -59,7 +59,7 @@ impl Registry {
     }
 
     /// Asks the registry to forget an upload session. One that does not, forgets it some day by itself.
-    async fn cancel_upload(&self, repository: &str, session: Url) {
+    pub(super) async fn cancel_upload(&self, repository: &str, session: Url) {
         let request = Request::new(CANCEL, Method::DELETE, session, repository, Access::Push);
         let cancelling = tokio::time::timeout(CANCELLING, self.send_once_only(request));
         match cancelling.await {

@@ -29,6 +29,16 @@ impl Logins {
         })
     }
 
+    /// The logins at registries that are read from and not pushed to: `ORAS_SOURCE_USER` and `ORAS_SOURCE_PASS`, else for each
+    /// registry its own from the same files. What is meant for the registry that is pushed to goes to no other.
+    ///
+    /// # Errors
+    /// When half a login is given, or one that cannot be read.
+    pub fn of_source() -> Result<Self, LoginError> {
+        let given = Credentials::of_source_from_environment()?;
+        Ok(Self { given })
+    }
+
     /// Whether a login was given outright, which names no registry: it must be shown to none but the user's.
     #[must_use]
     pub fn is_given(&self) -> bool {

@@ -220,8 +220,8 @@ impl Registry {
             .send(Request::new(action, Method::GET, url, repository, access))
             .await;
         let response = match sent {
-            // ghcr.io refuses even a token for a repository that does not exist yet.
-            Err(RegistryError::LoginNeeded { .. }) => return Ok(None),
+            // ghcr.io refuses even a token for a repository that does not exist yet. One that is read from exists.
+            Err(RegistryError::LoginNeeded { .. }) if !self.auth.only_reads => return Ok(None),
             sent => sent?,
         };
         match response.status() {

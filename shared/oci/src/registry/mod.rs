@@ -124,6 +124,13 @@ impl Registry {
         })
     }
 
+    /// The same for one that is only read from: no token asks for more than that.
+    #[must_use]
+    pub fn for_reading(mut self) -> Self {
+        self.auth.only_reads = true;
+        self
+    }
+
     /// `host[:port]`.
     #[must_use]
     pub fn host(&self) -> &str {
@@ -134,6 +141,12 @@ impl Registry {
     #[must_use]
     pub fn is_chunked(&self, len: u64) -> bool {
         self.max_chunk.is_some_and(|most| len > most.get())
+    }
+
+    /// Whether `other` is a client of the same registry.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.base.origin() == other.base.origin()
     }
 
     fn url(&self, path: &str) -> Url {

@@ -27,6 +27,8 @@ pub(super) struct Request<'a> {
     pub url: Url,
     pub repository: &'a str,
     pub access: Access,
+    /// Another repository that a blob is mounted from: the token must be good for reading it.
+    pub mounts_from: Option<&'a str>,
     pub content_type: Option<&'static str>,
     pub body: Option<Content<'a>>,
     /// Which bytes of the whole a PATCH sends.
@@ -83,11 +85,18 @@ impl<'a> Request<'a> {
             url,
             repository,
             access,
+            mounts_from: None,
             content_type: None,
             body: None,
             content_range: None,
             streamed: false,
         }
+    }
+
+    /// For a mount from this repository.
+    pub(super) fn mounting(mut self, from: Option<&'a str>) -> Self {
+        self.mounts_from = from;
+        self
     }
 
     /// For answers of any length.

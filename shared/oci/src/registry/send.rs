@@ -1,15 +1,17 @@
 //! One request to the registry: budgeted, logged in, parked and sent again when asked for patience.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
+use mirror_runtime::metrics::metrics;
+use mirror_runtime::telemetry::{SPANS, traced};
 use mirror_runtime::{HostBudget, RequestKind, clock};
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 
 use super::Registry;
 use super::answer::ErrorAnswer;
-use super::auth::Authorization;
+use super::auth::{AlsoPull, Authorization};
 use super::challenge::challenges;
 use super::error::RegistryError;
 use super::hops;
@@ -117,7 +119,11 @@ impl Registry {
         if request.url.origin() != self.base.origin() {
             return Ok(Authorization::None);
         }
-        let (life, also_pull) = (request.upload_time(), self.configs.home());
+        let also_pull = AlsoPull {
+            needed: request.mounts_from,
+            useful: self.configs.home(),
+        };
+        let life = request.upload_time();
         self.auth
             .authorization(request.repository, request.access, also_pull, life)
             .await
@@ -139,7 +145,32 @@ impl Registry {
         }
     }
 
+    /// One request, as a span of its trace. What belongs to the trace here does not travel to the registry.
     async fn send_once(
+        &self,
+        request: &Request<'_>,
+        authorization: &Authorization,
+    ) -> Result<Response, RegistryError> {
+        let (method, host) = (known(&request.method), host_of(&request.url));
+        let span = tracing::info_span!(
+            target: SPANS,
+            "request",
+            otel.name = method,
+            otel.kind = "client",
+            http.request.method = method,
+            http.response.status_code = tracing::field::Empty,
+            server.address = host,
+            oci.repository = request.repository,
+        );
+        let began = Instant::now();
+        let sent = traced(span.clone(), self.exchange(request, authorization)).await;
+        let status = sent.as_ref().ok().map(|sent| sent.status().as_u16());
+        span.record("http.response.status_code", status);
+        metrics().request(&host, method, began.elapsed(), status);
+        sent
+    }
+
+    async fn exchange(
         &self,
         request: &Request<'_>,
         authorization: &Authorization,
@@ -202,6 +233,19 @@ impl Registry {
             true => error,
             false => error.elsewhere(host_of(asked)),
         })
+    }
+}
+
+/// The method as traces and metrics name it.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "_OTHER",
     }
 }
 

@@ -113,7 +113,7 @@ impl Registry {
         }
         if way.probes && unsupported {
             tracing::debug!(repository, error = %failed, "blobs are sent in two requests");
-            return self.start_upload(repository, &[]).await;
+            return self.start_upload(repository, None).await;
         }
         Err(failed.about_blob(digest, body.len()))
     }

@@ -11,6 +11,7 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use tokio::time::Instant;
 
 use super::dead;
+use super::headers;
 use super::inbox::{Arrived, Unsettled};
 use super::session::Session;
 use super::shared::Shared;
@@ -76,6 +77,7 @@ async fn arrive(shared: &Shared, delivery: Delivery) {
         Ok(task) => shared.inbox.put(Arrived {
             task,
             redelivered: delivery.redelivered || came_before(delivery.properties.headers()),
+            trace: headers::trace(delivery.properties.headers()),
             at: Instant::now(),
             unsettled,
         }),

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mirror_runtime::telemetry::TraceContext;
 use tokio::time::Instant;
 
 use super::inbox::{Arrived, Unsettled};
@@ -19,6 +20,7 @@ use crate::task::Task;
 pub(super) struct Held {
     shared: Arc<Shared>,
     unsettled: Unsettled,
+    trace: TraceContext,
     at: Instant,
     /// Whether the queue has a copy, and the message is acknowledged.
     handed_over: bool,
@@ -31,10 +33,17 @@ impl Held {
         let held = Self {
             shared,
             unsettled: arrived.unsettled,
+            trace: arrived.trace.clone(),
             at: arrived.at,
             handed_over: false,
         };
-        Delivery::new(arrived.task, arrived.redelivered, Box::new(held))
+        let Arrived {
+            task,
+            redelivered,
+            trace,
+            ..
+        } = arrived;
+        Delivery::new(task, redelivered, trace, Box::new(held))
     }
 
     async fn acknowledge(&mut self) -> Result<(), QueueError> {
@@ -47,7 +56,7 @@ impl Held {
     async fn send_later(&self, task: &Task, delay: Duration) -> Result<(), QueueError> {
         let level = backoff::nearest(delay);
         let queue = self.shared.written().delay(level);
-        self.shared.send(&queue, task).await
+        self.shared.send(&queue, task, &self.trace).await
     }
 
     fn lost(&self) -> QueueError {

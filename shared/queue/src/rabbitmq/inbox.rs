@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use lapin::Acker;
 use lapin::options::BasicNackOptions;
+use mirror_runtime::telemetry::TraceContext;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -67,6 +68,7 @@ fn requeue() -> BasicNackOptions {
 pub(super) struct Arrived {
     pub(super) task: Task,
     pub(super) redelivered: bool,
+    pub(super) trace: TraceContext,
     pub(super) at: Instant,
     pub(super) unsettled: Unsettled,
 }

@@ -13,6 +13,7 @@
 mod consume;
 mod dead;
 mod fault;
+mod headers;
 mod held;
 mod inbox;
 mod link;
@@ -32,6 +33,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mirror_runtime::telemetry::TraceContext;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -155,8 +157,13 @@ impl RabbitQueue {
 
 #[async_trait]
 impl TaskQueue for RabbitQueue {
+    fn system(&self) -> &'static str {
+        "rabbitmq"
+    }
+
     async fn publish(&self, task: Task) -> Result<(), QueueError> {
-        let sent = self.shared.send(self.shared.written().main(), &task);
+        let (queue, trace) = (self.shared.written().main(), TraceContext::current());
+        let sent = self.shared.send(queue, &task, &trace);
         let sent = self.shared.until_closed(sent).await;
         sent.unwrap_or(Err(QueueError::Closed))
     }

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
+use mirror_runtime::telemetry::TraceContext;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::headers;
 use super::inbox::Inbox;
 use super::link::Link;
 use super::names::Names;
@@ -51,13 +53,18 @@ impl Shared {
         }
     }
 
-    /// Has the broker take `task` into `queue`, also after the close: deliveries are still settled then.
-    pub(super) async fn send(&self, queue: &str, task: &Task) -> Result<(), QueueError> {
+    /// Has the broker take `task`, of this place in a trace, into `queue`, also after the close: deliveries are still settled then.
+    pub(super) async fn send(
+        &self,
+        queue: &str,
+        task: &Task,
+        trace: &TraceContext,
+    ) -> Result<(), QueueError> {
         let message = Message {
             queue,
             body: &task.encode()?,
             content_type: "application/json",
-            headers: FieldTable::default(),
+            headers: headers::of(trace),
         };
         self.publisher.publish(&message).await
     }
@@ -98,6 +105,7 @@ impl Shared {
             for (_, queue) in names.delays() {
                 depth.delayed += ask(&queue).await?;
             }
+            depth.dead += ask(&names.dead()).await?;
         }
         channel.close(200, short("bye")).await?;
         // What lies in our inbox could be delivered at once, though the broker thinks that it was.

@@ -8,6 +8,5 @@ mod doors;
 mod handing_over;
 mod outages;
 mod settling;
-mod speed;
 mod support;
 mod topology;

@@ -22,7 +22,7 @@ const QUICK: [u64; 2] = [5, 50];
 /// Those that the table shows.
 const SHOWN: [u64; 2] = [50, 500];
 /// POST, PUT, and PUT of the manifest: each needs the answer of the one before.
-const CHAIN: f64 = 3.0;
+pub(super) const CHAIN: f64 = 3.0;
 /// Builds of one name.
 const VERSIONS: usize = 11;
 /// Names in the channel.
@@ -136,7 +136,7 @@ async fn program(bench: &Bench, channel: &str, latency: Duration, names: usize) 
         .run()
         .await?;
     Ok(Ours {
-        steady: steady(&proxy.take())?,
+        steady: steady(&proxy.take(), SLOTS)?,
         whole: per_second(names * VERSIONS, measured.wall),
         busy: measured.busy,
     })
@@ -146,27 +146,27 @@ async fn loop_alone(bench: &Bench, replay: &Replay, latency: Duration) -> Result
     let registry = DockerRegistry::launch().await?;
     let proxy = Proxy::start(registry.addr(), latency).await?;
     send(replay, &bench.client, &proxy.url(), NAMESPACE, SLOTS).await?;
-    steady(&proxy.take())
+    steady(&proxy.take(), SLOTS)
 }
 
-/// Files a second between the second wave of transfers and the last.
-fn steady(seen: &[Seen]) -> Result<f64> {
+/// Files a second between the second wave of transfers and the last, `slots` of them in a wave.
+pub(super) fn steady(seen: &[Seen], slots: usize) -> Result<f64> {
     let mut times: Vec<Instant> = seen
         .iter()
         .filter(|seen| seen.is_package_manifest())
         .map(|seen| seen.at)
         .collect();
     times.sort();
-    between_waves(&times)
+    between_waves(&times, slots)
         .with_context(|| format!("{} manifests are too few for a rate", times.len()))
 }
 
 /// From the first of one wave to the first of another: where slots march in step, any other stretch
 /// would count a wave too many or too few.
-fn between_waves(times: &[Instant]) -> Option<f64> {
-    let last = times.len().checked_sub(1)? / SLOTS * SLOTS;
-    let files = last.checked_sub(SLOTS).filter(|files| *files > 0)?;
-    let span = times[last] - times[SLOTS];
+fn between_waves(times: &[Instant], slots: usize) -> Option<f64> {
+    let last = times.len().checked_sub(1)? / slots * slots;
+    let files = last.checked_sub(slots).filter(|files| *files > 0)?;
+    let span = times[last] - times[slots];
     Some(files as f64 / span.as_secs_f64())
 }
 
@@ -181,8 +181,9 @@ mod tests {
         let at = |milliseconds: usize| start + Duration::from_millis(milliseconds as u64);
         let waves: Vec<Instant> = (0..100).map(|file| at(file / SLOTS * 1600)).collect();
         let even: Vec<Instant> = (0..100).map(|file| at(file * 100)).collect();
-        assert!((between_waves(&waves).unwrap() - 10.0).abs() < 1e-9);
-        assert!((between_waves(&even).unwrap() - 10.0).abs() < 1e-9);
-        assert!(between_waves(&even[..SLOTS + 1]).is_none() && between_waves(&[]).is_none());
+        assert!((between_waves(&waves, SLOTS).unwrap() - 10.0).abs() < 1e-9);
+        assert!((between_waves(&even, SLOTS).unwrap() - 10.0).abs() < 1e-9);
+        let few = &even[..SLOTS + 1];
+        assert!(between_waves(few, SLOTS).is_none() && between_waves(&[], SLOTS).is_none());
     }
 }

@@ -8,9 +8,11 @@ mod large;
 mod latency;
 mod many;
 mod plan;
+mod queue;
 mod redis;
 mod small;
 mod tar_bz2;
+mod workers;
 
 use anyhow::Result;
 
@@ -41,6 +43,10 @@ pub(crate) enum Workload {
     Ghcr,
     /// Up to three million outcomes in Redis
     Redis,
+    /// Tasks into RabbitMQ
+    Queue,
+    /// Small files through several workers into a registry far away
+    Workers,
 }
 
 /// What a workload found.
@@ -66,6 +72,8 @@ impl Workload {
             Self::Latency => latency::measure(bench).await,
             Self::Ghcr => ghcr::measure(bench).await,
             Self::Redis => redis::measure(bench).await,
+            Self::Queue => queue::measure(bench).await,
+            Self::Workers => workers::measure(bench).await,
         }
     }
 }

@@ -190,9 +190,12 @@ async fn all_pages_are_written_into_a_folder_one_a_command() {
         "conda-oci-mirror.1",
         "conda-oci-pause.1",
         "conda-oci-publish.1",
+        "conda-oci-pull-cache.1",
+        "conda-oci-push-cache.1",
         "conda-oci-resume.1",
         "conda-oci-retry.1",
         "conda-oci-status.1",
+        "conda-oci-verify.1",
         "conda-oci.1",
     ];
     assert_eq!(pages, expected);

@@ -111,6 +111,7 @@ fn what_does_not_go_together_in_an_entry_is_not_valid() {
     let sha256 = "0".repeat(64);
     for good in [
         json!({ "outcome": "held", "bytes": 1, "outside_index": "removed" }),
+        json!({ "outcome": "held", "cause": "another one is listed" }),
         json!({ "outcome": "pending" }),
         json!({ "outcome": "failed", "cause": "x", "attempts": 3 }),
         json!({ "outcome": "bad-record", "cause": "x" }),
@@ -122,7 +123,7 @@ fn what_does_not_go_together_in_an_entry_is_not_valid() {
         json!({ "outcome": "failed", "cause": "x" }),
         json!({ "outcome": "bad-record" }),
         json!({ "outcome": "done", "bytes": 1 }),
-        json!({ "outcome": "held", "cause": "x" }),
+        json!({ "outcome": "pending", "cause": "x" }),
         json!({ "outcome": "resting", "attempts": 1 }),
         json!({ "outcome": "failed", "cause": "x", "attempts": 1, "outside_index": "yanked" }),
         json!({ "outcome": "held", "sha256": sha256 }),

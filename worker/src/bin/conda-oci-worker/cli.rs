@@ -40,6 +40,8 @@ Environment:
   CONDA_OCI_STATE_FILE name.
   ORAS_USER, ORAS_PASS     login at the registries, both or neither; ORAS_PASS_FILE names a file with
                            the password
+  ORAS_SOURCE_USER, ORAS_SOURCE_PASS
+                           the same at the registries of --source, which packages are read from
   REGISTRY_AUTH_FILE       else the logins of this file, of ~/.docker/config.json and of Podman's
                            auth.json, each for its own registry (`docker login`, credential helpers)
   RATTLER_AUTH_FILE        logins at private channels, as pixi and rattler keep them; also ~/.rattler
@@ -47,6 +49,8 @@ Environment:
   SSL_CERT_FILE            certificates to trust instead of the system's
   HTTPS_PROXY, HTTP_PROXY  proxies for both channels and registries; NO_PROXY names what is reached
                            without them
+  OTEL_EXPORTER_OTLP_ENDPOINT and the other OTEL_* variables of OpenTelemetry: where traces and
+                           metrics go by OTLP (http/protobuf); nowhere without them
   RUST_LOG                 the log's filter, such as mirror_oci=debug; over --quiet and --debug
 
 Exit codes: 0 stopped by a signal, 2 could not run.";
@@ -99,6 +103,11 @@ pub(crate) struct Cli {
     /// Read the password of --username from standard input, its first line
     #[arg(long, help_heading = "Where")]
     password_stdin: bool,
+
+    /// Registry that is read from with a login: that of ORAS_SOURCE_USER, else its own of the files (a host with its port;
+    /// http:// before it as of --registry), repeatable
+    #[arg(long = "source", value_name = "HOST", help_heading = "Where")]
+    sources: Vec<String>,
 
     /// Send blobs in pieces of at most this size, for a registry that takes no more in one request
     #[arg(long, value_name = "SIZE", help_heading = "Where")]
@@ -195,6 +204,9 @@ pub(crate) struct Settings {
     /// The registries it may push to; none: any.
     pub registries: Vec<RegistryAddress>,
     pub logins: Logins,
+    /// The registries that are read from with a login.
+    pub sources: Vec<RegistryAddress>,
+    pub source_logins: Logins,
     pub trust: Trust,
     pub max_chunk: Option<NonZeroU64>,
     pub shared_path: bool,
@@ -225,6 +237,10 @@ impl Cli {
         }
     }
 
+    pub(crate) fn is_scraped(&self) -> bool {
+        self.listen.is_some()
+    }
+
     /// Checks what was given and fills in the rest.
     pub(crate) fn settings(self) -> anyhow::Result<Settings> {
         let queue = Hidden::or_from_file(self.queue, "queue")?;
@@ -233,11 +249,14 @@ impl Cli {
         let state = Hidden::or_from_file(self.state, "state")?;
         let state = state.context("no state: give --state redis://host, or set CONDA_OCI_STATE")?;
         let logins = Logins::of_process(self.username.as_deref(), self.password_stdin)?;
-        let registries: Vec<RegistryAddress> = self
-            .registries
-            .iter()
-            .map(|registry| address(registry))
-            .collect::<anyhow::Result<_>>()?;
+        let registries = addresses("--registry", &self.registries)?;
+        let sources = addresses("--source", &self.sources)?;
+        let source_logins = Logins::of_source()?;
+        anyhow::ensure!(
+            !source_logins.is_given() || !sources.is_empty(),
+            "ORAS_SOURCE_USER and ORAS_SOURCE_PASS are set, but not what they are the login of: name the registry that is \
+             read from with --source HOST"
+        );
         anyhow::ensure!(
             !logins.is_given() || !registries.is_empty(),
             "ORAS_USER and ORAS_PASS are set (or --username is given), but not what they are the login of: name the registry with --registry HOST, or \
@@ -282,6 +301,8 @@ impl Cli {
             redis,
             registries,
             logins,
+            sources,
+            source_logins,
             trust: Trust {
                 ca_file: self.ca_file,
                 skip_verification: self.insecure_skip_tls_verify,
@@ -304,12 +325,13 @@ impl Cli {
     }
 }
 
-/// A registry's address, which may be written with a namespace.
-fn address(registry: &str) -> anyhow::Result<RegistryAddress> {
-    match registry.parse::<Address>()? {
+/// Registries' addresses, which may be written with a namespace.
+fn addresses(option: &str, registries: &[String]) -> anyhow::Result<Vec<RegistryAddress>> {
+    let address = |registry: &String| match registry.parse::<Address>()? {
         Address::Registry(address) => Ok(address),
-        Address::Folder(_) => {
-            anyhow::bail!("--registry names the host of a registry; folders need --shared-path")
+        Address::Folder(_) | Address::Channel(_) => {
+            anyhow::bail!("{option} names the host of a registry; folders need --shared-path")
         }
-    }
+    };
+    registries.iter().map(address).collect()
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex};
 
+use mirror_channel::folder::ChannelFolder;
 use mirror_ledger::{RedisConnection, RedisLedger};
 use mirror_oci::Destination;
 use mirror_oci::folder::Folder;
@@ -12,7 +13,7 @@ use mirror_oci::registry::{
 };
 use mirror_queue::Task;
 use mirror_runtime::HostBudget;
-use mirror_worker::{Memory, Mirrors, NotServed, Target};
+use mirror_worker::{End, Memory, Mirrors, NotServed, Target};
 
 /// Registries that are kept at hand. Whoever queues tasks for more of them only makes it slower.
 const AT_HAND: usize = 64;
@@ -28,7 +29,7 @@ pub(crate) struct Served {
     /// None: any.
     pub registries: Vec<RegistryAddress>,
     pub shared_path: bool,
-    pub targets: Mutex<HashMap<String, Arc<Target>>>,
+    pub targets: Mutex<HashMap<String, Arc<End>>>,
 }
 
 impl Mirrors for Served {
@@ -40,17 +41,26 @@ impl Mirrors for Served {
         }
     }
 
-    fn target(&self, task: &Task) -> Result<Arc<Target>, NotServed> {
+    fn end(&self, task: &Task) -> Result<Arc<End>, NotServed> {
         let refused = |why: String| NotServed { why };
-        if task.source.scheme() == "file" && !self.shared_path {
+        if matches!(task.source.scheme(), "file" | "oci+file") && !self.shared_path {
             let why = "its channel is a folder; give workers and coordinator --shared-path if all of them see it";
             return Err(refused(why.to_owned()));
+        }
+        if let Ok(Address::Channel(base)) = task.registry.parse() {
+            if !self.shared_path {
+                let why = "its destination is a folder; give workers and coordinator --shared-path if all of them see it";
+                return Err(refused(why.to_owned()));
+            }
+            let folder = ChannelFolder::below(&base, &task.channel);
+            let folder = folder.map_err(|error| refused(error.to_string()))?;
+            return Ok(Arc::new(End::Channel(folder)));
         }
         let mut targets = self.targets.lock().expect("no panic under this lock");
         if let Some(target) = targets.get(&task.registry) {
             return Ok(Arc::clone(target));
         }
-        let target = Arc::new(self.open(&task.registry).map_err(refused)?);
+        let target = Arc::new(End::Mirror(self.open(&task.registry).map_err(refused)?));
         if targets.len() >= AT_HAND {
             targets.clear();
         }
@@ -63,6 +73,7 @@ impl Served {
     fn open(&self, registry: &str) -> Result<Target, String> {
         let address: Address = registry.parse().map_err(|error| format!("{error}"))?;
         match address {
+            Address::Channel(_) => Err("it goes to a channel folder".to_owned()),
             Address::Folder(_) if !self.shared_path => Err(
                 "its destination is a folder; give workers and coordinator --shared-path if all of them see it"
                     .to_owned(),

@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use mirror_channel::source::{FetchOptions, Fetcher, SourceLogins};
 use mirror_ledger::RedisConnection;
-use mirror_oci::registry::RegistryAddress;
+use mirror_oci::registry::{LoginError, Logins, RegistryAddress};
 use mirror_queue::{RabbitQueue, TaskQueue as _};
 use mirror_runtime::host_budget::Rates;
-use mirror_runtime::{Disposed, Disposition, HostBudget, Shutdown, process};
+use mirror_runtime::telemetry::Export;
+use mirror_runtime::{Disposed, Disposition, HostBudget, Shutdown, listen, process};
+use mirror_worker::source::{MirrorLogins, Sources};
 use mirror_worker::spool::Spool;
 use mirror_worker::{Activity, Context, Options, OwnFolder, Worker, WorkerError};
 
 use crate::cli::Settings;
-use crate::health::{Condition, Health, serve};
+use crate::health::{Condition, Health};
 use crate::presence::announce;
 use crate::served::Served;
 
@@ -29,11 +31,16 @@ const AWAY: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 /// When it cannot run as it is set up.
-pub(crate) async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    settings: Settings,
+    export: Arc<Export>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
     let activity = Arc::new(Activity::default());
-    let health = Arc::new(Health::new(Arc::clone(&activity)));
+    let health = Arc::new(Health::new());
     if let Some(address) = settings.listen {
-        serve(address, Arc::clone(&health), shutdown.child()).await?;
+        let health = Arc::clone(&health);
+        listen::serve(address, move || health.ready(), export, shutdown.child()).await?;
     }
     let name = process::name("conda-oci-worker");
     tracing::info!(name, slots = settings.workers, "starting");
@@ -78,6 +85,9 @@ async fn work(
         ..FetchOptions::default()
     };
     let fetcher = Arc::new(Fetcher::new(fetching, Arc::clone(&budget)));
+    let trust = settings.trust.clone();
+    let sources = Sources::new(fetcher, logins(settings)?, trust, Arc::clone(&budget));
+    let sources = Arc::new(sources);
     let mirrors = Arc::new(Served {
         redis: redis.clone(),
         budget,
@@ -97,7 +107,7 @@ async fn work(
         let worker = Worker::new(Context {
             queue: Arc::clone(&queue) as _,
             mirrors: Arc::clone(&mirrors) as _,
-            fetcher: Arc::clone(&fetcher),
+            sources: Arc::clone(&sources),
             spool: spool.clone(),
             limits: settings.limits,
             activity: Arc::clone(activity),
@@ -174,6 +184,23 @@ where
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// What is read from with a login: the registries named as sources, and those that may be pushed to. Nothing that only a
+/// task names. Asked once, before any task: it reads files, and may wait for credential helpers.
+fn logins(settings: &Settings) -> Result<MirrorLogins, LoginError> {
+    let with = |known: MirrorLogins, logins: &Logins, registry: &RegistryAddress| {
+        let login = logins.of(&registry.host(), &registry.namespace)?;
+        Ok(known.with(registry.clone(), login))
+    };
+    let sources = settings.sources.iter();
+    let read = sources.map(|source| (&settings.source_logins, source));
+    let registries = settings.registries.iter();
+    let pushed = registries.map(|registry| (&settings.logins, registry));
+    read.chain(pushed)
+        .try_fold(MirrorLogins::default(), |known, (logins, registry)| {
+            with(known, logins, registry)
+        })
 }
 
 /// The rates of the hosts this worker pushes to. Of those it does not know beforehand only ghcr.io's is known.

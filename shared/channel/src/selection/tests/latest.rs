@@ -136,3 +136,49 @@ proptest! {
         );
     }
 }
+
+/// The files of `records` (name and build number) that are the newest of their name and format.
+fn newest<'a>(records: &[(&'a str, u64)]) -> Vec<&'a str> {
+    let filters = Filters {
+        newest_build: true,
+        ..packages(&[])
+    };
+    let selection = select(&filters);
+    let mut ranking = selection.ranking().unwrap();
+    let samples: Vec<_> = records
+        .iter()
+        .map(|(name, number)| (file(name), format!(r#"{{"build_number":{number}}}"#)))
+        .collect();
+    for (sample, json) in &samples {
+        ranking.offer(&selection, &sample.record, json.as_bytes());
+    }
+    let newest = ranking.finish();
+    let kept = samples
+        .iter()
+        .zip(records)
+        .filter(|((sample, _), _)| newest.contains(&sample.record.file));
+    kept.map(|(_, (name, _))| *name).collect()
+}
+
+#[test]
+fn the_newest_build_is_that_of_the_highest_number_of_the_newest_version_and_the_first_of_a_tie() {
+    let records = [
+        ("zlib-1.9-9.conda", 9),
+        ("zlib-1.10-a_1.conda", 1),
+        ("zlib-1.10.0-b_2.conda", 2),
+        ("zlib-1.10-c_2.conda", 2),
+        ("zlib-1.10rc1-d_7.conda", 7),
+        ("zlib-1.8-0.tar.bz2", 0),
+        ("zlib-1.7-1.tar.bz2", 1),
+        ("xz-1!0.1-0.conda", 0),
+        ("xz-5.2-0.conda", 0),
+    ];
+    assert_eq!(
+        newest(&records),
+        [
+            "zlib-1.10.0-b_2.conda",
+            "zlib-1.8-0.tar.bz2",
+            "xz-1!0.1-0.conda"
+        ]
+    );
+}

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use mirror_runtime::metrics::metrics;
 use mirror_runtime::{RequestKind, Secret};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{RequestBuilder, StatusCode};
@@ -38,11 +39,18 @@ pub(super) struct Token {
     pub(super) secret: Secret,
     /// It was asked for two repositories.
     pub(super) two_scopes: bool,
+    /// The second of them.
+    other: Option<String>,
     expires: Instant,
     life: Duration,
 }
 
 impl Token {
+    /// Whether it was asked to be good for this repository too.
+    pub(super) fn was_asked_for(&self, other: &str) -> bool {
+        self.other.as_deref() == Some(other)
+    }
+
     /// Whether a request that takes `needed` can be made with it. Half its life is always enough:
     /// else large uploads would each get a new one, which lasts hardly longer.
     pub(super) fn lasts(&self, needed: Duration) -> bool {
@@ -88,7 +96,12 @@ impl Auth {
             Err(RegistryError::Answered { status, .. }) => {
                 matches!(status.as_u16(), 400 | 401 | 403 | 404)
             }
-            fetched => return fetched,
+            fetched => {
+                return fetched.map(|token| Token {
+                    other: Some(other.to_owned()),
+                    ..token
+                });
+            }
         };
         let token = self.fetch(endpoint, &scopes[..1]).await?;
         if refused {
@@ -97,13 +110,18 @@ impl Auth {
         Ok(token)
     }
 
-    /// The request for a token: GET with the login as Basic, or POST where the login is an identity token (distribution's
+    /// The request for a token and its method: GET with the login as Basic, or POST where the login is an identity token (distribution's
     /// token specification, both).
-    fn ask(&self, realm: &Url, service: Option<&str>, scopes: &[String]) -> RequestBuilder {
+    fn ask(
+        &self,
+        realm: &Url,
+        service: Option<&str>,
+        scopes: &[String],
+    ) -> (&'static str, RequestBuilder) {
         let mut query: Vec<(&str, &str)> = scopes.iter().map(|scope| ("scope", &**scope)).collect();
         query.extend(service.map(|service| ("service", service)));
         match &self.credentials {
-            None => self.http.get(realm.clone()).query(&query),
+            None => ("GET", self.http.get(realm.clone()).query(&query)),
             Some(login) if login.is_identity_token() => {
                 let joined = scopes.join(" ");
                 let mut form = url::form_urlencoded::Serializer::new(String::new());
@@ -113,11 +131,13 @@ impl Auth {
                     .append_pair("scope", &joined)
                     .extend_pairs(service.map(|service| ("service", service)));
                 let request = self.http.post(realm.clone()).body(form.finish());
-                request.header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+                ("POST", request)
             }
             Some(login) => {
                 let request = self.http.get(realm.clone()).query(&query);
-                request.basic_auth(&login.username, Some(login.password.expose()))
+                let password = Some(login.password.expose());
+                ("GET", request.basic_auth(&login.username, password))
             }
         }
     }
@@ -135,10 +155,14 @@ impl Auth {
         let realm_host = host_of(realm);
         let mut pleas = Pleas::default();
         let (asked, answer) = loop {
-            let request = self.ask(realm, service, scopes).timeout(TIMEOUT);
+            let (method, request) = self.ask(realm, service, scopes);
+            let request = request.timeout(TIMEOUT);
             self.budget.admit(&realm_host, RequestKind::Read).await;
             let asked = Instant::now();
-            let answer = request.send().await.map_err(|error| {
+            let answer = request.send().await;
+            let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+            metrics().request(&realm_host, method, asked.elapsed(), status);
+            let answer = answer.map_err(|error| {
                 // Tokens may be had at another host than packages.
                 let why = no_answer(error);
                 RegistryError::unanswered(ACTION, &realm_host, repository, why)
@@ -189,6 +213,7 @@ impl Auth {
         Ok(Token {
             secret: Secret::new(secret),
             two_scopes: scopes.len() > 1,
+            other: None,
             expires: asked + life,
             life,
         })

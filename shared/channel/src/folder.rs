@@ -1,0 +1,188 @@
+//! A channel folder that is written to: packages and indexes appear whole or not at all.
+//!
+//! Names become paths only as a checked subdir and a [`FileName`], so nothing is written outside the folder whatever an
+//! index says. A file is written beside its place, as `.tmp-…`, and renamed. Blocking; call it from a blocking task.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::channel::ChannelError;
+use crate::index::{Artifact, IndexFiles, JSON, SHARD_INDEX, ZST};
+use crate::name::FileName;
+use crate::{channel, subdir};
+
+/// How unfinished files begin.
+const TEMPORARY: &str = ".tmp-";
+/// Where the shards of a subdir are, as its shard index says.
+const SHARDS: &str = "shards";
+
+/// One channel's folder.
+#[derive(Debug, Clone)]
+pub struct ChannelFolder {
+    root: PathBuf,
+}
+
+impl ChannelFolder {
+    /// The folder of `channel` below `base`. Nothing is made yet.
+    ///
+    /// # Errors
+    /// A name that cannot be one.
+    pub fn below(base: &Path, channel: &str) -> Result<Self, ChannelError> {
+        channel::check_name(channel)?;
+        Ok(Self {
+            root: base.join(channel),
+        })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The packages that a subdir has, whatever is in them; none if there is no such folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn packages(&self, subdir: &str) -> io::Result<Vec<FileName>> {
+        let entries = match fs::read_dir(self.subdir(subdir)?) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut packages = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name();
+            if let Some(file) = name.to_str().and_then(|name| name.parse().ok())
+                && entry.file_type()?.is_file()
+            {
+                packages.push(file);
+            }
+        }
+        Ok(packages)
+    }
+
+    /// A package for reading; `None` if it is not there, or is no regular file.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(&self, subdir: &str, file: &FileName) -> io::Result<Option<File>> {
+        let path = self.subdir(subdir)?.join(file.as_str());
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_file() => File::open(&path).map(Some),
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Puts a package in its place.
+    ///
+    /// # Errors
+    /// When it cannot be read or written; then its place is as it was.
+    pub fn put(&self, subdir: &str, file: &FileName, bytes: &mut dyn Read) -> io::Result<()> {
+        let folder = self.subdir(subdir)?;
+        fs::create_dir_all(&folder)?;
+        put(&folder, file.as_str(), bytes)
+    }
+
+    /// Puts the indexes of a subdir in place: shards first, the plain index last.
+    ///
+    /// # Errors
+    /// When they cannot be read or written; those that are in place are whole.
+    pub fn publish(&self, subdir: &str, files: &IndexFiles) -> io::Result<()> {
+        let folder = self.subdir(subdir)?;
+        let shards = folder.join(SHARDS);
+        fs::create_dir_all(&shards)?;
+        let mut pack = File::open(&files.shards.pack.path)?;
+        for shard in &files.shards.new {
+            pack.seek(SeekFrom::Start(shard.offset))?;
+            let name = format!("{}.msgpack.zst", hex::encode(shard.sha256));
+            put(&shards, &name, &mut (&pack).take(shard.len))?;
+        }
+        let copy = |artifact: &Artifact, name| put(&folder, name, &mut File::open(&artifact.path)?);
+        copy(&files.shard_index, SHARD_INDEX)?;
+        copy(&files.zst, ZST)?;
+        copy(&files.json, JSON)
+    }
+
+    fn subdir(&self, name: &str) -> io::Result<PathBuf> {
+        if !subdir::is_known(name) {
+            let text = format!("{name:?} is no conda subdir");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        Ok(self.root.join(name))
+    }
+}
+
+fn put(folder: &Path, name: &str, bytes: &mut dyn Read) -> io::Result<()> {
+    let mut temporary = tempfile::Builder::new();
+    // As any other file: the folder is there to be served.
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    let temporary: &mut _ = temporary.prefix(TEMPORARY).permissions(permissions);
+    let mut file: NamedTempFile = temporary.tempfile_in(folder)?;
+    io::copy(bytes, &mut file)?;
+    file.flush()?;
+    file.as_file().sync_data()?;
+    file.persist(folder.join(name))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_package_appears_whole_or_not_at_all_and_in_its_place() {
+        struct Breaks(bool);
+        impl Read for Breaks {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                match std::mem::replace(&mut self.0, true) {
+                    false => {
+                        buffer[..3].copy_from_slice(b"abc");
+                        Ok(3)
+                    }
+                    true => Err(io::Error::other("broken")),
+                }
+            }
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let folder = ChannelFolder::below(dir.path(), "main/label/dev").unwrap();
+        let file: FileName = "a-1-0.conda".parse().unwrap();
+        assert!(folder.put("noarch", &file, &mut Breaks(false)).is_err());
+        assert!(folder.packages("noarch").unwrap().is_empty());
+        assert_eq!(
+            fs::read_dir(folder.root().join("noarch")).unwrap().count(),
+            0
+        );
+        folder.put("noarch", &file, &mut &b"abc"[..]).unwrap();
+        assert!(folder.packages("noarch").unwrap().contains(&file));
+        let path = dir.path().join("main/label/dev/noarch/a-1-0.conda");
+        assert_eq!(fs::read(path).unwrap(), b"abc");
+        assert!(folder.open("linux-64", &file).unwrap().is_none());
+    }
+
+    #[test]
+    fn no_name_leaves_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["", "..", "a/../b", "/a", "a//b"] {
+            assert!(ChannelFolder::below(dir.path(), name).is_err(), "{name}");
+        }
+        let folder = ChannelFolder::below(dir.path(), "a").unwrap();
+        for subdir in ["..", "../b", "shards"] {
+            assert!(folder.packages(subdir).is_err(), "{subdir}");
+        }
+        let outside = dir.path().join("outside");
+        fs::write(&outside, "x").unwrap();
+        let file: FileName = "a-1-0.conda".parse().unwrap();
+        fs::create_dir_all(dir.path().join("a/noarch")).unwrap();
+        std::os::unix::fs::symlink(&outside, dir.path().join("a/noarch/a-1-0.conda")).unwrap();
+        assert!(folder.open("noarch", &file).unwrap().is_none());
+        folder.put("noarch", &file, &mut &b"abc"[..]).unwrap();
+        assert_eq!(fs::read(outside).unwrap(), b"x", "the link was followed");
+    }
+}
