@@ -190,7 +190,7 @@ impl Run<'_> {
         }
         if let Some(registry) = &mended.login_needed {
             let text = format!(
-                "the repair: {registry} wants a login for pushing; set ORAS_USER and ORAS_PASS, or log in with `docker login`, and run again"
+                "the repair: {registry} wants a login for pushing; set ORAS_USER and ORAS_PASS, or log in with `docker login {registry}`, and run again"
             );
             verdict.error = Some(text);
         }

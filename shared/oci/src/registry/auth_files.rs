@@ -132,11 +132,22 @@ fn ask(file: &Value, key: &str) -> Result<Option<Credentials>, String> {
         Ok(DockerCredential::IdentityToken(token)) => {
             Ok(Some(Credentials::identity_token(Secret::new(token))))
         }
-        Err(error) => unanswered(error, key),
+        Err(error) => unanswered(error, &helper(file, key), key),
     }
 }
 
-fn unanswered(error: CredentialRetrievalError, key: &str) -> Result<Option<Credentials>, String> {
+/// The program that a file names for a key.
+fn helper(file: &Value, key: &str) -> String {
+    let named = file["credHelpers"][key].as_str();
+    let named = named.or_else(|| file["credsStore"].as_str());
+    format!("docker-credential-{}", named.unwrap_or("…"))
+}
+
+fn unanswered(
+    error: CredentialRetrievalError,
+    helper: &str,
+    key: &str,
+) -> Result<Option<Credentials>, String> {
     use CredentialRetrievalError as Error;
     Err(match error {
         Error::NoCredentialConfigured => return Ok(None),
@@ -148,7 +159,7 @@ fn unanswered(error: CredentialRetrievalError, key: &str) -> Result<Option<Crede
             format!("{helper} fails; see what it says: echo {key} | {helper} get")
         }
         Error::HelperCommunicationError => format!(
-            "its credential helper for {key} (credHelpers, credsStore) cannot be run; is docker-credential-… installed?"
+            "{helper}, its credential helper for {key} (credHelpers, credsStore), cannot be run, or does not listen; is it installed?"
         ),
         Error::MalformedHelperResponse => {
             format!("what its credential helper says about {key} is not understood")

@@ -3,6 +3,7 @@
 
 mod annotations;
 mod logins;
+mod mirrors;
 mod real;
 mod sources;
 mod support;
