@@ -148,6 +148,9 @@ async fn the_page_is_what_the_programs_say() {
         "mirror",
         "enqueue",
         "publish",
+        "verify",
+        "push-cache",
+        "pull-cache",
         "status",
         "failures",
         "retry",
@@ -183,6 +186,11 @@ async fn every_command_is_on_the_page() {
     let names = commands
         .lines()
         .take_while(|line| !line.is_empty())
+        // What is indented further goes on with the line above.
+        .filter_map(|line| {
+            line.strip_prefix("  ")
+                .filter(|line| !line.starts_with(' '))
+        })
         .filter_map(|line| line.split_whitespace().next());
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/CONFIGURATION.md");
     let page = std::fs::read_to_string(path).unwrap();
