@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use mirror_channel::channel::{Channel, Location};
 use mirror_channel::selection::{Filters, NewerThan, Selection, unmatched};
-use mirror_channel::source::{FetchOptions, Fetcher};
 use mirror_oci::registry::Credentials;
 use mirror_runtime::{Shutdown, clock, process};
 use mirror_worker::spool::{Spool, empty_folder};
@@ -121,11 +120,7 @@ async fn mirror(
         redis = parts::shared(&options) => redis?,
     };
     let budget = parts::budget(&options, redis.as_ref(), &name);
-    let fetching = FetchOptions {
-        read_timeout: options.read_timeout,
-        ..FetchOptions::default()
-    };
-    let fetcher = Arc::new(Fetcher::new(fetching, Arc::clone(&budget)));
+    let fetcher = parts::fetcher(&options, &budget)?;
     let names = [channel.name.as_str(), natural_name.as_str()];
     filters.undistributable = tokio::select! {
         biased;
@@ -182,7 +177,7 @@ async fn mirror(
 
     let activity = Arc::new(Activity::default());
     let run = Run {
-        fingerprint: parts::fingerprint(&selection, &channel, options.allow_unverified),
+        fingerprint: parts::fingerprint(&selection, &channel, &options),
         has_credentials: credentials.is_some(),
         destination: parts::destination(&options, credentials, &budget)?.map(Arc::new),
         ledger,

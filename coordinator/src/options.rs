@@ -1,12 +1,13 @@
 //! What a run was asked to do, checked.
 
-use std::num::NonZeroU32;
+use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mirror_ledger::RedisOptions;
-use mirror_oci::registry::{Address, known_write_rate};
+use mirror_oci::registry::{Address, Trust, known_write_rate};
 use mirror_queue::rabbitmq;
 use mirror_worker::extract::InfoLimits;
 
@@ -47,6 +48,12 @@ pub(crate) struct Options {
     pub retry_failed: bool,
     pub dry_run: bool,
     pub allow_unverified: bool,
+    /// On every manifest.
+    pub annotations: BTreeMap<String, String>,
+    /// Whose certificates are believed.
+    pub trust: Trust,
+    /// Most bytes of a blob in one request.
+    pub max_chunk: Option<NonZeroU64>,
     /// The longest silence of a channel before and within an answer.
     pub read_timeout: Duration,
     pub memory: Memory,

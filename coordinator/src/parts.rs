@@ -8,15 +8,15 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use mirror_channel::channel::{Channel, Location};
 use mirror_channel::selection::Selection;
-use mirror_channel::source::Fetcher;
+use mirror_channel::source::{FetchOptions, Fetcher, SourceLogins};
 use mirror_ledger::{Ledger, RedbLedger, RedisConnection};
 use mirror_oci::Destination;
 use mirror_oci::folder::Folder;
-use mirror_oci::registry::{Address, Credentials, Registry};
+use mirror_oci::registry::{Address, Credentials, Registry, RegistryAddress, RegistryOptions};
 use mirror_queue::{MemoryQueue, RabbitQueue, TaskQueue};
 use mirror_runtime::host_budget::Rates;
 use mirror_runtime::{HostBudget, MemoryHostBudget};
-use mirror_worker::source::{Logins, Sources};
+use mirror_worker::source::{MirrorLogins, Sources, address_of};
 
 use crate::options::{Memory, Options};
 
@@ -76,6 +76,23 @@ pub(crate) async fn open_ledger(
     Ok(Arc::new(tokio::task::spawn_blocking(open).await??))
 }
 
+/// What fetches from channels, with the logins that this process has there.
+///
+/// # Errors
+/// When a file with logins that was named cannot be used.
+pub(crate) fn fetcher(
+    options: &Options,
+    budget: &Arc<dyn HostBudget>,
+) -> anyhow::Result<Arc<Fetcher>> {
+    let fetching = FetchOptions {
+        read_timeout: options.read_timeout,
+        ca_file: options.trust.ca_file.clone(),
+        logins: SourceLogins::of_process()?,
+        ..FetchOptions::default()
+    };
+    Ok(Arc::new(Fetcher::new(fetching, Arc::clone(budget))))
+}
+
 /// The request budgets of the hosts, shared with others where there is a `redis` for it.
 pub(crate) fn budget(
     options: &Options,
@@ -106,26 +123,23 @@ pub(crate) fn sources(
     (options, own): (&Options, Option<&Credentials>),
     budget: &Arc<dyn HostBudget>,
 ) -> Sources {
-    let mut logins = Logins::default();
-    if let Some(host) = registry_of(channel) {
-        logins = logins.with(host, login);
+    let mut logins = MirrorLogins::default();
+    if let Some(registry) = registry_of(channel) {
+        logins = logins.with(registry, login);
     }
     if let Some(Address::Registry(registry)) = &options.registry {
-        logins = logins.with(registry.host(), own.cloned());
+        logins = logins.with(registry.clone(), own.cloned());
     }
-    Sources::new(fetcher, logins, Arc::clone(budget))
+    let trust = options.trust.clone();
+    Sources::new(fetcher, logins, trust, Arc::clone(budget))
 }
 
-/// The `host[:port]` of the registry that is read from, if one is.
-pub(crate) fn registry_of(channel: &Channel) -> Option<String> {
-    let Location::Oci(url) = &channel.location else {
-        return None;
-    };
-    let host = url.host_str().filter(|host| !host.is_empty())?;
-    Some(match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    })
+/// The registry that is read from, if one is, and where in it the channel is.
+pub(crate) fn registry_of(channel: &Channel) -> Option<RegistryAddress> {
+    match &channel.location {
+        Location::Oci(url) => address_of(url),
+        Location::Http(_) | Location::Folder(_) => None,
+    }
 }
 
 /// Where the mirror goes; nowhere in a dry run that names no registry, or a folder that is not there yet.
@@ -138,8 +152,13 @@ pub(crate) fn destination(
         // A channel folder is no place for manifests.
         None | Some(Address::Channel(_)) => None,
         Some(Address::Registry(address)) => {
-            let registry = Registry::new(address, credentials, Arc::clone(budget))
-                .context("set up the registry client")?;
+            let registry = RegistryOptions {
+                credentials,
+                trust: options.trust.clone(),
+                max_chunk: options.max_chunk,
+            };
+            let registry = Registry::new(address, registry, Arc::clone(budget))
+                .with_context(|| format!("set up the client of {}", address.host()))?;
             Some(Destination::Registry(Box::new(registry)))
         }
         // A dry run neither makes the folder nor tries whether it can be written.
@@ -152,11 +171,12 @@ pub(crate) fn destination(
 }
 
 /// Of everything that decides what a complete run leaves behind.
-pub(crate) fn fingerprint(
-    selection: &Selection,
-    channel: &Channel,
-    allow_unverified: bool,
-) -> String {
+pub(crate) fn fingerprint(selection: &Selection, channel: &Channel, options: &Options) -> String {
     let (channel, selection) = (channel.display(), selection.fingerprint());
-    format!("2 {channel} {selection} {allow_unverified}")
+    let mut all = format!("2 {channel} {selection} {}", options.allow_unverified);
+    // Nothing for none: what was complete without them still is.
+    for (key, value) in &options.annotations {
+        all.push_str(&format!(" {key:?}={value:?}"));
+    }
+    all
 }

@@ -166,7 +166,8 @@ impl Transfer<'_> {
         });
         let digest = wanted.sha256.map(Digest::from_sha256);
         let repository = &self.place.repository;
-        let upload = |abandoned| match self.target.destination.takes_growing().zip(digest) {
+        let takes_growing = self.target.destination.takes_growing(growing.len());
+        let upload = |abandoned| match takes_growing.zip(digest) {
             // It may outlive the download, so it is no child of that.
             Some((registry, digest)) => upload_early(
                 registry, repository, digest, growing, near, presence, abandoned,

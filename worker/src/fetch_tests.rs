@@ -1,8 +1,9 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::activity::Activity;
-use crate::source::Logins;
+use crate::source::MirrorLogins;
 use mirror_channel::source::{FetchOptions, Fetcher};
+use mirror_oci::registry::Trust;
 use mirror_runtime::MemoryHostBudget;
 use std::sync::Arc;
 
@@ -30,7 +31,12 @@ async fn a_file_of_unknown_size_that_comes_too_slowly_is_given_up_and_gives_its_
         FetchOptions::default(),
         Arc::<MemoryHostBudget>::clone(&budget) as _,
     );
-    let sources = Sources::new(Arc::new(fetcher), Logins::default(), budget);
+    let sources = Sources::new(
+        Arc::new(fetcher),
+        MirrorLogins::default(),
+        Trust::default(),
+        budget,
+    );
     // As large as the default: the time must not depend on it.
     let spool = Spool::open(dir.path().join("spool"), 20_000_000_000).unwrap();
     let wanted = Wanted {

@@ -34,8 +34,9 @@ impl Transfer<'_> {
     ) -> Result<(), TransferError> {
         let listed: Vec<Wanted> = self.files.iter().map(|file| file.wanted.clone()).collect();
         let files: Vec<Transferred> = transferred.iter().map(|(_, file)| file.clone()).collect();
-        let manifest =
-            assemble(&listed, &files, existing).expect("at least one file was transferred");
+        let manifest = assemble(&listed, &files, existing)
+            .expect("at least one file was transferred")
+            .annotated(&self.task.annotations);
         let bytes = manifest.to_bytes();
         let Place { repository, tag } = self.place;
         let destination = &self.target.destination;

@@ -1,10 +1,13 @@
 //! What can be told wrong from the options alone, without a look at any folder or host.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context as _;
 use mirror_channel::channel::{ChannelError, DEFAULT_BASE};
 use mirror_channel::name::ArchiveType;
 use mirror_channel::selection::{Filters, NewerThan, Origin, Selection, SelectionError};
 use mirror_channel::subdir;
+use mirror_oci::annotation::annotations;
 use mirror_oci::layout::SubdirLayout;
 use mirror_oci::registry::Address;
 use mirror_runtime::clock;
@@ -22,6 +25,7 @@ pub(super) struct Checked {
     pub base: Url,
     pub registry: Option<Address>,
     pub filters: Filters,
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// Checks every option that somebody gave.
@@ -63,10 +67,20 @@ pub(super) fn check(mirror: &MirrorArgs, said: Said) -> anyhow::Result<Checked> 
     }
     // A pattern that means nothing is said before any run begins.
     Selection::new(&filters, clock::now_ms()).map_err(|error| in_words_of(error, said))?;
+    if let Some(size) = mirror.max_chunk {
+        anyhow::ensure!(
+            size.0 > 0,
+            "{} leaves nothing to send; registries take 4MiB at the least",
+            said.key("max-chunk")
+        );
+    }
+    let annotations = annotations(&mirror.annotations)
+        .map_err(|error| anyhow::anyhow!("{}: {error}", said.key("annotation")))?;
     Ok(Checked {
         base,
         registry,
         filters,
+        annotations,
     })
 }
 

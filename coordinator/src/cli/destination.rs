@@ -47,6 +47,13 @@ fn read(registry: &str, said: Said) -> anyhow::Result<Address> {
         "{key} `{registry}` is no registry; into a channel folder copies `conda-oci pull-cache`"
     );
     let address = registry.parse();
+    if let Ok(Address::Registry(registry)) = &address {
+        anyhow::ensure!(
+            !registry.is_docker_hub(),
+            "{key}: Docker Hub has repositories of the form namespace/name only, and a mirror needs namespace/channel/subdir/name: \
+             nothing can be mirrored there; most other registries will do (ghcr.io, Quay, Harbor, zot, distribution)"
+        );
+    }
     if address.is_ok() && !registry.contains('/') && Path::new(registry).is_dir() {
         tracing::warn!(
             "{key} `{registry}` is taken for a host; for the folder write oci:./{registry}"
@@ -103,6 +110,20 @@ mod tests {
             let error = read(registry).unwrap_err();
             assert!(error.contains(says), "{registry}: {error}");
         }
+    }
+
+    #[test]
+    fn docker_hub_is_told_at_once_under_each_of_its_names() {
+        for registry in [
+            "docker.io/me",
+            "index.docker.io/me",
+            "https://registry-1.docker.io/me",
+            "hub.docker.com",
+        ] {
+            let error = read(registry).unwrap_err();
+            assert!(error.contains("Docker Hub"), "{registry}: {error}");
+        }
+        assert!(read("docker.io.example/me").is_ok());
     }
 
     #[test]

@@ -56,6 +56,13 @@ Environment:
   files with the addresses, which may hold a password.
   ORAS_USER, ORAS_PASS     login at the registry, both or neither; ORAS_PASS_FILE names a file with
                            the password
+  ORAS_SOURCE_USER, ORAS_SOURCE_PASS
+                           the same at the registry that is read from (oci://…), where that is another
+  REGISTRY_AUTH_FILE       else the logins of this file, of ~/.docker/config.json and of Podman's
+                           auth.json, each for its own registry (`docker login`, credential helpers)
+  RATTLER_AUTH_FILE        logins at private channels, as pixi and rattler keep them; also ~/.rattler
+                           and ~/.netrc
+  SSL_CERT_FILE            certificates to trust instead of the system's
   HTTPS_PROXY, HTTP_PROXY  proxies for both the channel and the registry; NO_PROXY names what is
                            reached without them
   OTEL_EXPORTER_OTLP_ENDPOINT and the other OTEL_* variables of OpenTelemetry: where traces and
@@ -231,6 +238,7 @@ Examples:
 Files that are there with the right bytes are not fetched again, and what fails is left out of the
 index that is written beside them: the folder is a channel, for pixi, mamba and `conda-oci mirror`.
 
-ORAS_USER and ORAS_PASS hold the login at the registry, both or neither.
+The login at the registry is found as that of `conda-oci mirror`: --username with --password-stdin,
+ORAS_USER and ORAS_PASS, or what `docker login` keeps.
 
 Exit codes: 0 all is there; 1 something is missing: an index, a layer, a download; 2 could not run.";

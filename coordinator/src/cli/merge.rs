@@ -45,6 +45,11 @@ impl MirrorArgs {
             state: self.state.or(under.state),
             queue: self.queue.or(under.queue),
             queue_name: self.queue_name.or(under.queue_name),
+            annotations: list(self.annotations, under.annotations),
+            max_chunk: self.max_chunk.or(under.max_chunk),
+            insecure_skip_tls_verify: self
+                .insecure_skip_tls_verify
+                .or(under.insecure_skip_tls_verify),
             ca_file: self.ca_file.or(under.ca_file),
             shared_path: self.shared_path.or(under.shared_path),
             spool: self.spool.or(under.spool),

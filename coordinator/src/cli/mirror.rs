@@ -112,6 +112,28 @@ pub(crate) struct MirrorArgs {
     #[arg(long, value_name = "NAME", help_heading = "Where to")]
     pub user: Option<String>,
 
+    /// Annotation of every manifest, key=value, repeatable, such as org.opencontainers.image.source=https://github.com/me/mirror
+    #[arg(
+        long = "annotation",
+        value_name = "KEY=VALUE",
+        help_heading = "Where to"
+    )]
+    #[serde(rename = "annotation", deserialize_with = "one_or_many")]
+    pub annotations: Vec<String>,
+
+    /// Send blobs in pieces of at most this size, for a registry that takes no more in one request
+    #[arg(long, value_name = "SIZE", help_heading = "Where to")]
+    pub max_chunk: Option<Size>,
+
+    /// Believe any certificate of the registry; whoever is on the way can then read the login
+    #[arg(
+        long,
+        num_args = 0,
+        default_missing_value = "true",
+        help_heading = "Where to"
+    )]
+    pub insecure_skip_tls_verify: Option<bool>,
+
     /// Transfers at once [default: 16]
     #[arg(long, value_name = "N", help_heading = "How")]
     pub workers: Option<Count>,
@@ -185,8 +207,8 @@ pub(crate) struct MirrorArgs {
     #[arg(long, value_name = "NAME", help_heading = "With workers elsewhere")]
     pub queue_name: Option<String>,
 
-    /// Certificates (PEM) to trust at the broker and at Redis, for amqps and rediss
-    #[arg(long, value_name = "FILE", help_heading = "With workers elsewhere")]
+    /// Certificates (PEM) to trust besides the system's: at the registry, the channel, the broker and Redis
+    #[arg(long, value_name = "FILE", help_heading = "Where to")]
     pub ca_file: Option<PathBuf>,
 
     /// The folders that are mirrored from or to are seen by all workers under the same paths

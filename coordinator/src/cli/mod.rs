@@ -6,6 +6,7 @@ mod destination;
 mod elsewhere;
 mod generate;
 mod help;
+mod login;
 mod look;
 mod merge;
 mod mirror;

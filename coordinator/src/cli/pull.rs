@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use mirror_channel::channel::{Channel, DEFAULT_BASE};
-use mirror_oci::registry::{Address, Credentials};
+use mirror_oci::registry::Address;
 use mirror_runtime::settings::Hidden;
 use mirror_runtime::settings::units::{Count, Size, Whole};
 use url::Url;
 
 use super::check::check;
+use super::login::LoginArgs;
 use super::mirror::MirrorArgs;
 use super::request::{How, request};
 use super::run::OutputArgs;
@@ -39,6 +40,17 @@ pub(crate) struct PullCommand {
     /// Short for --registry ghcr.io/NAME
     #[arg(long, value_name = "NAME", help_heading = "What to pull")]
     user: Option<String>,
+
+    #[command(flatten)]
+    login: LoginArgs,
+
+    /// Certificates (PEM) to trust besides the system's: at the registry, the broker and Redis
+    #[arg(long, value_name = "FILE", help_heading = "What to pull")]
+    ca_file: Option<PathBuf>,
+
+    /// Believe any certificate of the registry; whoever is on the way can then read the login
+    #[arg(long, help_heading = "What to pull")]
+    insecure_skip_tls_verify: bool,
 
     /// Subdir to pull, repeatable; noarch comes along [default: every known one that the mirror has]
     #[arg(
@@ -137,10 +149,6 @@ pub(crate) struct PullCommand {
     #[arg(long, value_name = "NAME", help_heading = "With workers elsewhere")]
     queue_name: Option<String>,
 
-    /// Certificates (PEM) to trust at the broker and at Redis, for amqps and rediss
-    #[arg(long, value_name = "FILE", help_heading = "With workers elsewhere")]
-    ca_file: Option<PathBuf>,
-
     /// All workers see the folder under the same path
     #[arg(long, help_heading = "With workers elsewhere")]
     shared_path: bool,
@@ -169,19 +177,13 @@ impl PullCommand {
         let registry = self.registry.as_deref();
         let from = super::destination::destination(registry, self.user.as_deref(), said)?;
         let from = from.context("no registry: give --registry or --user")?;
-        let source_credentials = match Credentials::of_source_from_environment()? {
-            None => Credentials::from_environment()?,
-            some => some,
-        };
         let title = self.channel.clone();
-        let how = How {
-            purpose: Purpose::Mirror,
-            dry_run: self.dry_run,
-            // What failed is always tried again: the folder is asked for now.
-            retry_failed: true,
-            credentials: None,
-            source_credentials,
-        };
+        // What failed is always tried again: the folder is asked for now.
+        let mut how = How::of(Purpose::Mirror, self.dry_run, true, &self.login)?;
+        if !how.source_logins.is_given() {
+            // The registry that is read from is the user's own.
+            how.source_logins = how.logins.clone();
+        }
         let channel = match address(&from, &self.channel) {
             Ok(channel) => channel,
             Err(error) => {
@@ -227,6 +229,7 @@ impl PullCommand {
             queue: self.queue,
             queue_name: self.queue_name,
             ca_file: self.ca_file,
+            insecure_skip_tls_verify: Some(self.insecure_skip_tls_verify),
             shared_path: Some(self.shared_path),
             spool: self.spool,
             spool_size: self.spool_size,

@@ -11,6 +11,7 @@ use mirror_runtime::settings::units::{Count, Size};
 
 use super::State;
 use super::check::{channel_refusal, check, check_name};
+use super::login::LoginArgs;
 use super::mirror::MirrorArgs;
 use super::request::{How, no_destination, request};
 use super::run::OutputArgs;
@@ -87,6 +88,29 @@ pub(crate) struct PushCacheCommand {
     #[arg(long, value_name = "NAME", help_heading = "Where to")]
     pub user: Option<String>,
 
+    #[command(flatten)]
+    pub login: LoginArgs,
+
+    /// Annotation of every manifest, key=value, repeatable; give those that the mirror into this channel is given
+    #[arg(
+        long = "annotation",
+        value_name = "KEY=VALUE",
+        help_heading = "Where to"
+    )]
+    pub annotations: Vec<String>,
+
+    /// Send blobs in pieces of at most this size, for a registry that takes no more in one request
+    #[arg(long, value_name = "SIZE", help_heading = "Where to")]
+    pub max_chunk: Option<Size>,
+
+    /// Certificates (PEM) to trust besides the system's: at the registry, the broker and Redis
+    #[arg(long, value_name = "FILE", help_heading = "Where to")]
+    pub ca_file: Option<PathBuf>,
+
+    /// Believe any certificate of the registry; whoever is on the way can then read the login
+    #[arg(long, help_heading = "Where to")]
+    pub insecure_skip_tls_verify: bool,
+
     /// Print what would be pushed, change nothing
     #[arg(long, help_heading = "How")]
     pub dry_run: bool,
@@ -145,10 +169,6 @@ pub(crate) struct PushCacheCommand {
     #[arg(long, value_name = "NAME", help_heading = "With workers elsewhere")]
     pub queue_name: Option<String>,
 
-    /// Certificates (PEM) to trust at the broker and at Redis, for amqps and rediss
-    #[arg(long, value_name = "FILE", help_heading = "With workers elsewhere")]
-    pub ca_file: Option<PathBuf>,
-
     /// The folders that are pushed from or to are seen by all workers under the same paths
     #[arg(long, help_heading = "With workers elsewhere")]
     pub shared_path: bool,
@@ -168,7 +188,7 @@ impl PushCacheCommand {
     /// When something cannot be used as written, before anything is touched; the text says what to write instead.
     pub(crate) fn turns(self) -> anyhow::Result<Vec<Turn>> {
         // Whoever calls it wants it now.
-        let how = How::of(Purpose::Mirror, self.dry_run, true)?;
+        let how = How::of(Purpose::Mirror, self.dry_run, true, &self.login)?;
         let said = Said::OnCommandLine;
         let given = self.channel.as_deref();
         let given = given.context("no channel: give --channel with its name in the registry")?;
@@ -221,6 +241,9 @@ impl PushCacheCommand {
             undistributable: Some("none".to_owned()),
             registry: self.registry.clone(),
             user: self.user.clone(),
+            annotations: self.annotations.clone(),
+            max_chunk: self.max_chunk,
+            insecure_skip_tls_verify: Some(self.insecure_skip_tls_verify),
             workers: self.workers,
             max_writes_per_minute: self.max_writes_per_minute,
             max_reads_per_minute: self.max_reads_per_minute,

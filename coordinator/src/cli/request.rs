@@ -1,18 +1,20 @@
 //! From what somebody wrote to what runs are asked to do: every option checked, defaults filled in.
 
-use std::num::NonZeroUsize;
+use std::collections::BTreeSet;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use mirror_channel::channel::{Channel, ChannelError, Location};
-use mirror_oci::registry::Credentials;
+use mirror_oci::registry::{Address, Credentials, LoginError, Logins, RegistryAddress, Trust};
 use mirror_runtime::settings::units;
 use mirror_worker::defaults::{ATTEMPTS, READ_TIMEOUT, SPOOL_SIZE};
 use mirror_worker::extract::InfoLimits;
 
 use super::check::{Checked, channel_refusal, check, check_name};
 use super::config::{self, Entry};
+use super::login::LoginArgs;
 use super::mirror::{MirrorArgs, MirrorCommand};
 use super::said::Said;
 use super::{elsewhere, pick, shown, source};
@@ -20,6 +22,7 @@ use crate::engine::Request;
 use crate::guard::Guard;
 use crate::invocation::Turn;
 use crate::options::{Memory, Options};
+use crate::parts;
 use crate::sync::Purpose;
 
 /// How long transfers in flight may go on after the first interrupt.
@@ -32,24 +35,48 @@ pub(super) struct How {
     pub purpose: Purpose,
     pub dry_run: bool,
     pub retry_failed: bool,
-    pub credentials: Option<Credentials>,
+    /// At the registry that is pushed to.
+    pub logins: Logins,
     /// At the registry that is read from.
-    pub source_credentials: Option<Credentials>,
+    pub source_logins: Logins,
 }
 
 impl How {
-    /// With the logins that the environment gives.
+    /// With the logins of the command line, the environment and the files.
     ///
     /// # Errors
     /// When one of them cannot be used.
-    pub(super) fn of(purpose: Purpose, dry_run: bool, retry_failed: bool) -> anyhow::Result<Self> {
+    pub(super) fn of(
+        purpose: Purpose,
+        dry_run: bool,
+        retry_failed: bool,
+        login: &LoginArgs,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             purpose,
             dry_run,
             retry_failed,
-            credentials: Credentials::from_environment()?,
-            source_credentials: Credentials::of_source_from_environment()?,
+            logins: login.logins()?,
+            source_logins: Logins::of_source()?,
         })
+    }
+
+    /// The logins at the registry that is read from and at the one that is pushed to, each its own.
+    fn credentials(
+        &self,
+        from: Option<&RegistryAddress>,
+        to: Option<&RegistryAddress>,
+    ) -> Result<[Option<Credentials>; 2], LoginError> {
+        let at = |logins: &Logins, of: &RegistryAddress| logins.of(&of.host(), &of.namespace);
+        let to_login = to.map(|to| at(&self.logins, to)).transpose()?;
+        let is_same = from.map(RegistryAddress::host) == to.map(RegistryAddress::host);
+        // What was given outright for one registry goes before what files have for it, for reading as well.
+        let given_as_well = is_same && self.logins.is_given() && !self.source_logins.is_given();
+        let from_login = match from.filter(|_| !given_as_well) {
+            Some(from) => at(&self.source_logins, from)?,
+            None => None,
+        };
+        Ok([from_login, to_login.flatten()])
     }
 }
 
@@ -71,7 +98,7 @@ impl MirrorCommand {
     /// When something cannot be used as written, before anything is touched; the text says what to write instead.
     pub(crate) fn turns(self, purpose: Purpose) -> anyhow::Result<Vec<Turn>> {
         let Self { mirror, run } = self;
-        let how = How::of(purpose, run.dry_run, run.retry_failed)?;
+        let how = How::of(purpose, run.dry_run, run.retry_failed, &run.login)?;
         let Some(file) = &run.config else {
             let channel = mirror.channel.clone();
             let given = Given {
@@ -102,8 +129,29 @@ impl MirrorCommand {
             })
             .with_context(context)?;
         pick::warn_of_contradictions(&turns);
+        if how.logins.is_given() {
+            one_registry(&turns)?;
+        }
         Ok(turns)
     }
+}
+
+/// A login that names no registry is for one only.
+fn one_registry(turns: &[Turn]) -> anyhow::Result<()> {
+    let requests = turns.iter().filter_map(|turn| turn.request.as_ref().ok());
+    let hosts: BTreeSet<String> = requests
+        .filter_map(|request| match &request.options.registry {
+            Some(Address::Registry(registry)) => Some(registry.host()),
+            _ => None,
+        })
+        .collect();
+    anyhow::ensure!(
+        hosts.len() < 2,
+        "ORAS_USER and ORAS_PASS (or --username) are one login, and these mirrors go to {}: each would be shown it; log in \
+         to each with `docker login`, or run them one by one with --only",
+        hosts.into_iter().collect::<Vec<_>>().join(", ")
+    );
+    Ok(())
 }
 
 fn of_file(entry: Entry, file: &Path, how: &How) -> anyhow::Result<Turn> {
@@ -207,6 +255,12 @@ pub(super) fn request(
         Memory::Folder(state) => Some(state.join("spool")),
         Memory::Redis(_) => None,
     });
+    let to = match &checked.registry {
+        Some(Address::Registry(to)) => Some(to),
+        _ => None,
+    };
+    let from = parts::registry_of(&channel);
+    let [source_credentials, credentials] = how.credentials(from.as_ref(), to)?;
     let mut subdirs = mirror.subdirs;
     subdirs.sort();
     subdirs.dedup();
@@ -223,8 +277,8 @@ pub(super) fn request(
         channel,
         filters: checked.filters,
         undistributable: mirror.undistributable,
-        credentials: how.credentials.clone(),
-        source_credentials: how.source_credentials.clone(),
+        credentials,
+        source_credentials,
         report: mirror.report,
         guard: Guard {
             files: mirror.max_files.map(|files| files.0),
@@ -243,6 +297,12 @@ pub(super) fn request(
             allow_shrink: mirror.allow_shrink.unwrap_or(false),
             retry_failed: how.retry_failed,
             dry_run: how.dry_run,
+            annotations: checked.annotations,
+            trust: Trust {
+                ca_file: mirror.ca_file,
+                skip_verification: mirror.insecure_skip_tls_verify.unwrap_or(false),
+            },
+            max_chunk: mirror.max_chunk.and_then(|size| NonZeroU64::new(size.0)),
             allow_unverified: mirror.allow_unverified.unwrap_or(false),
             read_timeout: mirror.read_timeout.map_or(READ_TIMEOUT, |span| span.0),
             spool,

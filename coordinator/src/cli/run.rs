@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use mirror_runtime::telemetry::{Format, Verbosity};
 
+use super::login::LoginArgs;
+
 /// Options that a configuration file cannot give.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -28,6 +30,9 @@ pub(crate) struct RunArgs {
         help_heading = "What to mirror"
     )]
     pub only: Vec<String>,
+
+    #[command(flatten)]
+    pub login: LoginArgs,
 
     /// Plan only: print what would be done, change nothing
     #[arg(long, help_heading = "How")]

@@ -5,6 +5,7 @@ use mirror_channel::channel::{Channel, DEFAULT_BASE};
 use url::Url;
 
 use super::check::channel_refusal;
+use super::login::LoginArgs;
 use super::mirror::{MirrorArgs, MirrorCommand};
 use super::run::{OutputArgs, RunArgs};
 use super::said::Said;
@@ -79,6 +80,9 @@ pub(crate) struct VerifyCommand {
     only: Vec<String>,
 
     #[command(flatten)]
+    login: LoginArgs,
+
+    #[command(flatten)]
     pub output: OutputArgs,
 }
 
@@ -116,6 +120,7 @@ impl VerifyCommand {
         let run = RunArgs {
             config: self.config,
             only: self.only,
+            login: self.login,
             dry_run: false,
             retry_failed: true,
             listen: None,

@@ -98,7 +98,7 @@ pub(crate) struct WhichArgs {
     #[arg(long, value_name = "NAME", help_heading = "Where it is remembered")]
     pub queue_name: Option<String>,
 
-    /// Certificates (PEM) to trust at the broker and at Redis, for amqps and rediss
+    /// Certificates (PEM) to trust at the broker and at Redis besides the system's
     #[arg(long, value_name = "FILE", help_heading = "Where it is remembered")]
     pub ca_file: Option<PathBuf>,
 }

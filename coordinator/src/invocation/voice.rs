@@ -49,7 +49,7 @@ impl Voice {
             };
             let text = format!(
                 "{registry} wants a login for {purpose} and none was given: nothing was downloaded or pushed; set \
-                 {variables} and run again"
+                 {variables}, or log in with `docker login {registry}`, and run again"
             );
             self.error_of(title, &text);
         }

@@ -61,7 +61,7 @@ pub(crate) async fn read(
     }))
 }
 
-/// Puts `:local`: its blobs, then its manifest.
+/// Puts `:local`: its blobs, then its manifest. `more`: the annotations that the user wants on it.
 ///
 /// # Errors
 /// When there is too much of it, or it cannot be pushed.
@@ -70,6 +70,7 @@ pub(crate) async fn put(
     layout: &SubdirLayout,
     subdir: &str,
     additions: Arc<Additions>,
+    more: &BTreeMap<String, String>,
 ) -> anyhow::Result<Found> {
     let json = additions.to_json(subdir)?;
     let size = json.len() as u64;
@@ -96,7 +97,9 @@ pub(crate) async fn put(
         (GENERATOR.to_owned(), GENERATED_BY.to_owned()),
         (RECORDS.to_owned(), additions.records.len().to_string()),
     ]);
-    let bytes = Manifest::new(layers, annotations).to_bytes();
+    let bytes = Manifest::new(layers, annotations)
+        .annotated(more)
+        .to_bytes();
     fail_point::hit("before-local").await;
     patiently(|| destination.put_manifest(&repository, LOCAL, &bytes)).await?;
     fail_point::hit("after-local").await;

@@ -293,6 +293,7 @@ fn transfers(plan: &Plan) -> Vec<TaskFile> {
         subdir: SUBDIR.into(),
         source: "https://c.test/linux-64/".parse().unwrap(),
         allow_unverified: false,
+        annotations: std::collections::BTreeMap::new(),
     };
     let tasks = plan.tasks(&plan.work, &template).unwrap();
     let files = tasks.into_iter().flat_map(|planned| planned.task.files);

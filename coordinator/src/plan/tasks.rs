@@ -1,5 +1,6 @@
 //! Tasks, made from the records when their turn comes.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 
 use mirror_channel::name::ArchiveType;
@@ -19,6 +20,7 @@ pub(crate) struct Template {
     pub subdir: String,
     pub source: Url,
     pub allow_unverified: bool,
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// A task of a plan.
@@ -115,6 +117,7 @@ impl Plan {
             renew,
             attempt: 1,
             allow_unverified: template.allow_unverified,
+            annotations: template.annotations.clone(),
             source: template.source.clone(),
             files: Vec::with_capacity(2),
         }

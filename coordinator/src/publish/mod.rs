@@ -86,11 +86,12 @@ impl Publisher<'_> {
             self.look_for_local().await?;
             let (plain, excluded) = self.filter(dir.path()).await?;
             let local = self.local.as_ref().map(|local| local.digest);
+            let annotations = &self.run.options.annotations;
             // What was held is unknown to a ledger that was emptied meanwhile.
             self.confirm_own().await?;
             if let Some(latest) = self.believed()
                 && !self.is_damaged()
-                && same::is_published(latest, &self.state, &plain, local)
+                && same::is_published(latest, &self.state, &plain, local, annotations)
             {
                 let digest = latest.digest.to_string();
                 self.confirm(&digest, plain.rewritten.records, excluded)
@@ -98,7 +99,7 @@ impl Publisher<'_> {
                 return Ok(Published::Unchanged);
             }
             let files = self.complete(plain, dir.path()).await?;
-            let manifest = index_manifest(&files, local);
+            let manifest = index_manifest(&files, local, annotations);
             let bytes = manifest.to_bytes();
             let digest = mirror_oci::Digest::of(&bytes);
             let is_there = |latest: &Latest| latest.digest == digest;

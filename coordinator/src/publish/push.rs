@@ -45,13 +45,23 @@ const LAYERS: [(&str, &str); 3] = [
     (layout::SHARD_INDEX, index::SHARD_INDEX),
 ];
 
-/// The manifest of `latest`, into which this `:local` was merged.
-pub(super) fn index_manifest(files: &IndexFiles, local: Option<Digest>) -> Manifest {
-    manifest_of(&artifacts(files).map(Layer::from), files.records, local)
+/// The manifest of `latest`, into which this `:local` was merged, with the annotations that the user wants besides.
+pub(super) fn index_manifest(
+    files: &IndexFiles,
+    local: Option<Digest>,
+    more: &BTreeMap<String, String>,
+) -> Manifest {
+    let layers = artifacts(files).map(Layer::from);
+    manifest_of(&layers, files.records, local, more)
 }
 
 /// The same from what it says.
-pub(super) fn manifest_of(layers: &[Layer; 3], records: u64, local: Option<Digest>) -> Manifest {
+pub(super) fn manifest_of(
+    layers: &[Layer; 3],
+    records: u64,
+    local: Option<Digest>,
+    more: &BTreeMap<String, String>,
+) -> Manifest {
     let layers = LAYERS
         .iter()
         .zip(layers)
@@ -63,7 +73,7 @@ pub(super) fn manifest_of(layers: &[Layer; 3], records: u64, local: Option<Diges
         (RECORDS.to_owned(), records.to_string()),
     ]);
     annotations.extend(local.map(|local| (MERGED.to_owned(), local.to_string())));
-    Manifest::new(layers.collect(), annotations)
+    Manifest::new(layers.collect(), annotations).annotated(more)
 }
 
 /// In the order of [`LAYERS`].

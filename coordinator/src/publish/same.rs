@@ -4,6 +4,8 @@
 //! them is most of the work. Who relies on that must know that the publication was made by a program like this one: an
 //! annotation can be copied, so only one that this ledger confirmed counts, never one that was taken over.
 
+use std::collections::BTreeMap;
+
 use mirror_channel::index::PlainIndex;
 use mirror_ledger::SubdirState;
 use mirror_oci::{Digest, layout};
@@ -18,6 +20,7 @@ pub(super) fn is_published(
     state: &SubdirState,
     plain: &PlainIndex,
     local: Option<Digest>,
+    annotations: &BTreeMap<String, String>,
 ) -> bool {
     let digest = latest.digest.to_string();
     // What is taken over has no count of what was excluded.
@@ -31,7 +34,7 @@ pub(super) fn is_published(
         return false;
     };
     let layers = [Layer::from(&plain.json), zst, shards];
-    let expected = push::manifest_of(&layers, plain.rewritten.records, local);
+    let expected = push::manifest_of(&layers, plain.rewritten.records, local, annotations);
     Digest::of(&expected.to_bytes()) == latest.digest
 }
 
@@ -65,7 +68,7 @@ mod tests {
             size: content.len() as u64,
         };
         let layers = [Layer::from(&plain.json), other(b"zst"), other(b"shards")];
-        push::manifest_of(&layers, plain.rewritten.records, None)
+        push::manifest_of(&layers, plain.rewritten.records, None, &BTreeMap::new())
     }
 
     fn latest(manifest: &Manifest) -> Latest {
@@ -87,7 +90,7 @@ mod tests {
     /// As one that this ledger confirmed.
     fn is_same(manifest: &Manifest, plain: &PlainIndex) -> bool {
         let latest = latest(manifest);
-        is_published(&latest, &confirmed(&latest), plain, None)
+        is_published(&latest, &confirmed(&latest), plain, None, &BTreeMap::new())
     }
 
     #[test]
@@ -116,7 +119,14 @@ mod tests {
         let ours = plain(b"{}", 7);
         let latest = latest(&manifest(&ours));
         let local = Some(Digest::of(b"local"));
-        assert!(!is_published(&latest, &confirmed(&latest), &ours, local));
+        let state = confirmed(&latest);
+        assert!(!is_published(
+            &latest,
+            &state,
+            &ours,
+            local,
+            &BTreeMap::new()
+        ));
     }
 
     #[test]
@@ -150,7 +160,10 @@ mod tests {
             ..state
         };
         for state in [SubdirState::default(), taken_over, meant] {
-            assert!(!is_published(&latest, &state, &ours, None), "{state:?}");
+            assert!(
+                !is_published(&latest, &state, &ours, None, &BTreeMap::new()),
+                "{state:?}"
+            );
         }
     }
 }

@@ -74,7 +74,13 @@ impl PushCache<'_> {
             return Ok(found);
         }
         self.run.confirm_lease(&*self.run.ledger, lease).await?;
-        let put = local::put(destination, &self.layout, self.subdir, Arc::new(after));
+        let put = local::put(
+            destination,
+            &self.layout,
+            self.subdir,
+            Arc::new(after),
+            &self.run.options.annotations,
+        );
         put.await.map(Some)
     }
 }

@@ -206,6 +206,7 @@ impl PushCache<'_> {
                 .ok()
                 .context("the folder to push is no absolute path")?,
             allow_unverified: false,
+            annotations: run.options.annotations.clone(),
         };
         let (number, refused) = (plan.number, summary.failed);
         let (files, bytes) = (plan.totals.files, plan.totals.bytes);

@@ -198,7 +198,7 @@ impl<'a> Sync<'a> {
             .is_some_and(DestinationError::wants_login);
         match parts::registry_of(&self.run.channel).filter(|_| wants) {
             Some(registry) => {
-                let reads = true;
+                let (registry, reads) = (registry.host(), true);
                 RunError::LoginNeeded { registry, reads }.into()
             }
             None => error,

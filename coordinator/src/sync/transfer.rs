@@ -171,6 +171,7 @@ impl Sync<'_> {
             subdir: self.subdir.to_owned(),
             source,
             allow_unverified: self.run.options.allow_unverified,
+            annotations: self.run.options.annotations.clone(),
         })
     }
 

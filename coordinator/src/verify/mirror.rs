@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use mirror_channel::selection::Selection;
-use mirror_channel::source::{FetchOptions, Fetcher};
+use mirror_channel::source::Fetcher;
 use mirror_channel::subdir;
 use mirror_oci::registry::Address;
 use mirror_runtime::{Shutdown, clock, process};
@@ -109,13 +109,7 @@ impl Run<'_> {
         let destination = parts::destination(&options, credentials, &budget)?;
         let destination =
             destination.with_context(|| format!("there is no mirror: {address} is not there"))?;
-        let fetcher = Arc::new(Fetcher::new(
-            FetchOptions {
-                read_timeout: options.read_timeout,
-                ..FetchOptions::default()
-            },
-            Arc::clone(&budget),
-        ));
+        let fetcher = parts::fetcher(&options, &budget)?;
         let against = match self.compares {
             true => Some(against(&request, fetcher).await?),
             false => None,
@@ -196,7 +190,7 @@ impl Run<'_> {
         }
         if let Some(registry) = &mended.login_needed {
             let text = format!(
-                "the repair: {registry} wants a login for pushing; set ORAS_USER and ORAS_PASS and run again"
+                "the repair: {registry} wants a login for pushing; set ORAS_USER and ORAS_PASS, or log in with `docker login {registry}`, and run again"
             );
             verdict.error = Some(text);
         }

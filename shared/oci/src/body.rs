@@ -59,6 +59,22 @@ impl Body {
         }
     }
 
+    /// The `len` bytes from `at` on, both within it.
+    #[must_use]
+    pub fn part(&self, at: u64, len: u64) -> Self {
+        match self {
+            Self::Memory(bytes) => {
+                let bound = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
+                Self::Memory(bytes.slice(bound(at)..bound(at + len)))
+            }
+            Self::File { path, offset, .. } => Self::File {
+                path: Arc::clone(path),
+                offset: offset + at,
+                len,
+            },
+        }
+    }
+
     /// The file the bytes are in, if they are in one.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {

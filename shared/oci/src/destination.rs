@@ -110,12 +110,12 @@ impl Destination {
         step(Step::Blob, span, pushing).await
     }
 
-    /// The registry, to which a blob can be sent while it still grows. Into a folder it would hold one of few threads
-    /// meanwhile.
+    /// The registry, to which a blob of this length can be sent while it still grows. Into a folder it would hold one of
+    /// few threads meanwhile, and in pieces it is sent when it is whole.
     #[must_use]
-    pub fn takes_growing(&self) -> Option<&Registry> {
+    pub fn takes_growing(&self, len: u64) -> Option<&Registry> {
         match self {
-            Self::Registry(registry) => Some(registry),
+            Self::Registry(registry) => Some(registry.as_ref()).filter(|it| !it.is_chunked(len)),
             Self::Folder(_) => None,
         }
     }

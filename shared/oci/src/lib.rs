@@ -3,6 +3,7 @@
 //!
 //! Knows conda's names through `mirror-channel` and nothing of queues, ledgers or plans.
 
+pub mod annotation;
 pub mod body;
 pub mod destination;
 pub mod digest;

@@ -81,6 +81,18 @@ impl Manifest {
         }
     }
 
+    /// The same with more annotations; those it has already stay as they are.
+    #[must_use]
+    pub fn annotated(mut self, more: &BTreeMap<String, String>) -> Self {
+        for (key, value) in more {
+            let annotations = &mut self.annotations;
+            annotations
+                .entry(key.clone())
+                .or_insert_with(|| value.clone());
+        }
+        self
+    }
+
     /// The bytes a registry stores; their digest is the manifest's.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
@@ -171,6 +183,27 @@ mod tests {
             r#""mediaType":"application/vnd.oci.image.manifest.v1+json","schemaVersion":2}"#
         ));
         assert_eq!(Manifest::from_bytes(&bytes).unwrap(), manifest);
+    }
+
+    proptest::proptest! {
+        /// A manifest may be anybody's.
+        #[test]
+        fn what_can_be_read_is_written_and_read_the_same(
+            start in proptest::collection::vec(proptest::num::u8::ANY, 0..64),
+            cut in 0..400_usize,
+            with in proptest::num::u8::ANY,
+        ) {
+            let layer = Descriptor::titled(layout::INFO, Digest::of(b"x"), 1, "t");
+            let mut ours = Manifest::new(vec![layer], BTreeMap::new()).to_bytes().to_vec();
+            let at = cut % ours.len();
+            ours[at] = with;
+            for bytes in [&start[..], &ours, &ours[..at]] {
+                if let Ok(read) = Manifest::from_bytes(bytes) {
+                    let again = Manifest::from_bytes(&read.to_bytes());
+                    proptest::prop_assert_eq!(again.ok(), Some(read));
+                }
+            }
+        }
     }
 
     #[test]

@@ -71,6 +71,7 @@ pub fn sample(number: u8) -> Task {
         attempt: 1,
         allow_unverified: false,
         renew: false,
+        annotations: std::collections::BTreeMap::new(),
         source: "https://source.test/chan/linux-64/"
             .parse()
             .expect("a URL written here"),

@@ -4,6 +4,8 @@
 //! On the wire a task is JSON with a `version`, about 1 KB. Fields that a reader does not know are
 //! ignored, a version it does not know is an error. No secret ever travels in it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -47,6 +49,9 @@ pub struct Task {
     /// even if the tag names them. A worker that does not know this finds them held; who asked for it looks again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub renew: bool,
+    /// Annotations for the manifest, so that whoever does the task writes the same.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
     /// The folder that serves the files: http, https or file, or where a mirror holds the subdir (oci, oci+http,
     /// oci+file); ends with `/`.
     pub source: Url,

@@ -25,6 +25,10 @@ An option that can be repeated takes one value a line in its variable. An option
 |---|---|
 | `ORAS_USER`, `ORAS_PASS` | login at the registry, both or neither |
 | `ORAS_PASS_FILE` | a file with the password, instead of `ORAS_PASS` |
+| `ORAS_SOURCE_USER`, `ORAS_SOURCE_PASS`, `ORAS_SOURCE_PASS_FILE` | the same at a registry that is read from, where that is another |
+| `REGISTRY_AUTH_FILE`, `DOCKER_CONFIG` | where `docker login` and `podman login` keep logins, else `~/.docker/config.json` and Podman's `auth.json` |
+| `RATTLER_AUTH_FILE`, `NETRC` | where logins at private channels are kept, besides `~/.rattler/credentials.json` and `~/.netrc` |
+| `SSL_CERT_FILE` | certificates to trust instead of the system's |
 | `CONDA_OCI_QUEUE_FILE`, `CONDA_OCI_STATE_FILE` | files with the addresses, instead of `CONDA_OCI_QUEUE` and `CONDA_OCI_STATE`: both may hold a password |
 | `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` | proxies for channels and registries, and what is reached without them |
 | `NO_COLOR` | if not empty: no colours |
@@ -144,6 +148,9 @@ async fn the_page_is_what_the_programs_say() {
         "mirror",
         "enqueue",
         "publish",
+        "verify",
+        "push-cache",
+        "pull-cache",
         "status",
         "failures",
         "retry",
@@ -179,6 +186,11 @@ async fn every_command_is_on_the_page() {
     let names = commands
         .lines()
         .take_while(|line| !line.is_empty())
+        // What is indented further goes on with the line above.
+        .filter_map(|line| {
+            line.strip_prefix("  ")
+                .filter(|line| !line.starts_with(' '))
+        })
         .filter_map(|line| line.split_whitespace().next());
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/CONFIGURATION.md");
     let page = std::fs::read_to_string(path).unwrap();

@@ -7,27 +7,29 @@ use mirror_channel::source::SourceError;
 use mirror_oci::Destination;
 use mirror_oci::folder::Folder;
 use mirror_oci::layout::SubdirLayout;
-use mirror_oci::registry::{Registry, RegistryAddress};
+use mirror_oci::registry::{Registry, RegistryAddress, RegistryOptions, Trust};
 use mirror_runtime::HostBudget;
 use url::Url;
 
 use super::mirror::Mirror;
-use super::{Logins, address};
+use super::{MirrorLogins, address};
 
 /// Mirrors that are kept at hand.
 const AT_HAND: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Mirrors {
-    logins: Logins,
+    logins: MirrorLogins,
+    trust: Trust,
     budget: Arc<dyn HostBudget>,
     open: Mutex<HashMap<String, Arc<Destination>>>,
 }
 
 impl Mirrors {
-    pub(super) fn new(logins: Logins, budget: Arc<dyn HostBudget>) -> Self {
+    pub(super) fn new(logins: MirrorLogins, trust: Trust, budget: Arc<dyn HostBudget>) -> Self {
         Self {
             logins,
+            trust,
             budget,
             open: Mutex::default(),
         }
@@ -60,8 +62,7 @@ impl Mirrors {
             return Ok(Arc::clone(destination));
         }
         let destination = match url.scheme() {
-            "oci" => self.registry(url, "https")?,
-            "oci+http" => self.registry(url, "http")?,
+            "oci" | "oci+http" => self.registry(url)?,
             "oci+file" => folder(url)?,
             other => return Err(address(url, format!("`{other}` is no scheme of a source"))),
         };
@@ -73,16 +74,15 @@ impl Mirrors {
         Ok(destination)
     }
 
-    fn registry(&self, url: &Url, scheme: &str) -> Result<Destination, SourceError> {
-        let host = host(url);
-        let base = Url::parse(&format!("{scheme}://{host}/"));
-        let at = RegistryAddress {
-            base: base.map_err(|error| address(url, error.to_string()))?,
-            namespace: String::new(),
+    fn registry(&self, url: &Url) -> Result<Destination, SourceError> {
+        let at = address_of(url).ok_or_else(|| address(url, "it names no registry"))?;
+        let options = RegistryOptions {
+            credentials: self.logins.at(&at).cloned(),
+            trust: self.trust.clone(),
+            // Nothing is sent there.
+            max_chunk: None,
         };
-        // Without a port that is the scheme's own, as the login of a destination is known by.
-        let login = self.logins.at(&at.host()).cloned();
-        let registry = Registry::new(&at, login, Arc::clone(&self.budget));
+        let registry = Registry::new(&at, options, Arc::clone(&self.budget));
         let registry = registry.map_err(|error| {
             let why = format!("no client for it can be set up: {error}");
             address(url, why)
@@ -100,6 +100,21 @@ fn folder(url: &Url) -> Result<Destination, SourceError> {
         Ok(folder) => Ok(Destination::Folder(folder)),
         Err(error) => Err(address(url, error.to_string())),
     }
+}
+
+/// The registry that an address of a mirror (`oci`, `oci+http`) names, and the path in it; without a port that is the scheme's
+/// own, as logins and destinations are known by.
+#[must_use]
+pub fn address_of(url: &Url) -> Option<RegistryAddress> {
+    let scheme = match url.scheme() {
+        "oci" => "https",
+        "oci+http" => "http",
+        _ => return None,
+    };
+    Some(RegistryAddress {
+        base: Url::parse(&format!("{scheme}://{}/", host(url))).ok()?,
+        namespace: url.path().trim_matches('/').to_owned(),
+    })
 }
 
 /// The path of the folder that the subdir is in.
@@ -122,10 +137,15 @@ fn host(url: &Url) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use mirror_oci::registry::Credentials;
     use mirror_runtime::MemoryHostBudget;
 
     fn mirror(url: &str) -> Result<Mirror, SourceError> {
-        let mirrors = Mirrors::new(Logins::default(), Arc::<MemoryHostBudget>::default());
+        let mirrors = Mirrors::new(
+            MirrorLogins::default(),
+            Trust::default(),
+            Arc::<MemoryHostBudget>::default(),
+        );
         mirrors.of(&Url::parse(url).unwrap())
     }
 
@@ -161,5 +181,22 @@ mod tests {
         ] {
             assert!(mirror(url).is_err(), "{url}");
         }
+    }
+
+    #[test]
+    fn a_login_goes_to_its_own_host_and_without_tls_only_where_it_was_given_so() {
+        let at = |url: &str| address_of(&Url::parse(url).unwrap()).unwrap();
+        let login = |name: &str| Some(Credentials::new(name, mirror_runtime::Secret::new("x")));
+        let logins = MirrorLogins::default()
+            .with(at("oci://a.example/ns/main"), login("first"))
+            .with(at("oci://a.example/ns/main"), login("second"))
+            .with(at("oci+http://b.example:5000/ns"), login("plain"));
+        let found = |url: &str| logins.at(&at(url)).map(|login| login.username.as_str());
+        assert_eq!(found("oci://a.example/other"), Some("first"));
+        assert_eq!(found("oci+http://a.example/ns/main"), None);
+        assert_eq!(found("oci+http://b.example:5000/x"), Some("plain"));
+        assert_eq!(found("oci://b.example:5000/x"), Some("plain"));
+        assert_eq!(found("oci://b.example/ns"), None);
+        assert_eq!(found("oci://c.example/ns"), None);
     }
 }

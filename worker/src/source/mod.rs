@@ -11,35 +11,38 @@ use std::sync::Arc;
 use mirror_channel::repodata::Limits;
 use mirror_channel::source::{Fetcher, IndexAnswer, IndexFile, Opened, SourceError};
 use mirror_oci::package::Wanted;
-use mirror_oci::registry::Credentials;
+use mirror_oci::registry::{Credentials, RegistryAddress, Trust};
 use mirror_runtime::HostBudget;
 use url::Url;
 
 pub use error::IndexError;
 pub(crate) use mirror::Mirror;
 use mirrors::Mirrors;
+pub use mirrors::address_of;
 
 use crate::error::TransferError;
 
-/// Logins at registries that are read from. Each goes to its own host alone.
+/// Logins at mirrors that are read from. Each goes to its own host alone, and without TLS only where it was given for
+/// that: whoever queues tasks must not choose it.
 #[derive(Debug, Clone, Default)]
-pub struct Logins(Vec<(String, Credentials)>);
+pub struct MirrorLogins(Vec<(RegistryAddress, Credentials)>);
 
-impl Logins {
-    /// Adds the login of a registry, `host[:port]`. The first of a host counts.
+impl MirrorLogins {
+    /// Adds the login of a registry. The first of a host counts.
     #[must_use]
-    pub fn with(mut self, host: String, login: Option<Credentials>) -> Self {
-        self.0.extend(login.map(|login| (host, login)));
+    pub fn with(mut self, registry: RegistryAddress, login: Option<Credentials>) -> Self {
+        self.0.extend(login.map(|login| (registry, login)));
         self
     }
 
-    /// The login at this `host[:port]`.
+    /// The login at this registry.
     #[must_use]
-    pub fn at(&self, host: &str) -> Option<&Credentials> {
-        let mut logins = self.0.iter();
-        logins
-            .find(|(known, _)| known == host)
-            .map(|(_, login)| login)
+    pub fn at(&self, registry: &RegistryAddress) -> Option<&Credentials> {
+        let host = registry.host();
+        let mut of_host = self.0.iter().filter(|(known, _)| known.host() == host);
+        let is_plain = |address: &RegistryAddress| address.base.scheme() == "http";
+        let found = of_host.find(|(known, _)| !is_plain(registry) || is_plain(known));
+        found.map(|(_, login)| login)
     }
 }
 
@@ -51,12 +54,17 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Sources whose requests all wait for `budget`.
+    /// Sources whose requests all wait for `budget`. `trust` is of the mirrors; the fetcher has its own.
     #[must_use]
-    pub fn new(fetcher: Arc<Fetcher>, logins: Logins, budget: Arc<dyn HostBudget>) -> Self {
+    pub fn new(
+        fetcher: Arc<Fetcher>,
+        logins: MirrorLogins,
+        trust: Trust,
+        budget: Arc<dyn HostBudget>,
+    ) -> Self {
         Self {
             fetcher,
-            mirrors: Mirrors::new(logins, budget),
+            mirrors: Mirrors::new(logins, trust, budget),
         }
     }
 

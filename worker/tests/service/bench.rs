@@ -12,12 +12,12 @@ use mirror_kit::package::{MadePackage, PackageSpec};
 use mirror_ledger::{Claim, Claims as _, Failure, FileOutcome, Outcomes as _, RedbLedger};
 use mirror_oci::folder::Folder;
 use mirror_oci::manifest::Manifest;
-use mirror_oci::registry::{Address, Registry};
+use mirror_oci::registry::{Address, Registry, RegistryOptions, Trust};
 use mirror_oci::{Destination, layout};
 use mirror_queue::{Action, BuildName, Depth, MemoryQueue, Task, TaskFile, TaskQueue};
 use mirror_runtime::{MemoryHostBudget, Shutdown};
 use mirror_worker::extract::InfoLimits;
-use mirror_worker::source::{Logins, Sources};
+use mirror_worker::source::{MirrorLogins, Sources};
 use mirror_worker::spool::Spool;
 use mirror_worker::{Activity, Context, Memory, OneMirror, Options, Target, Worker, WorkerError};
 use tempfile::TempDir;
@@ -54,7 +54,12 @@ impl Bench {
         let Address::Registry(address) = fake.url().parse().unwrap() else {
             panic!("a URL is the address of a registry");
         };
-        let registry = Registry::new(&address, None, Arc::<MemoryHostBudget>::default()).unwrap();
+        let registry = Registry::new(
+            &address,
+            RegistryOptions::default(),
+            Arc::<MemoryHostBudget>::default(),
+        )
+        .unwrap();
         let dir = tempfile::tempdir().unwrap();
         Self::new(dir, Destination::Registry(Box::new(registry)))
     }
@@ -105,7 +110,8 @@ impl Bench {
             sources: {
                 let shared = Arc::<MemoryHostBudget>::clone(&budget);
                 let fetcher = Fetcher::new(FetchOptions::default(), shared);
-                Arc::new(Sources::new(Arc::new(fetcher), Logins::default(), budget))
+                let (logins, trust) = (MirrorLogins::default(), Trust::default());
+                Arc::new(Sources::new(Arc::new(fetcher), logins, trust, budget))
             },
             spool: Spool::open(
                 self.dir.path().join(&name),
@@ -193,6 +199,7 @@ impl Bench {
             attempt: 1,
             allow_unverified: false,
             renew: false,
+            annotations: std::collections::BTreeMap::new(),
             source: self.source.clone(),
             files: files.iter().copied().map(file).collect(),
         }

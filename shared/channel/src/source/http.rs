@@ -2,9 +2,10 @@
 //!
 //! Bodies arrive exactly as stored: the client decodes nothing and asks for `identity`. Credentials
 //! in a URL go to its host alone, never along a redirect to another, and no `Referer` is sent
-//! (conda puts tokens into paths).
+//! (conda puts tokens into paths). So do the logins of rattler's store.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::time::{Instant, SystemTime};
 
 use futures::{StreamExt, TryStreamExt};
@@ -16,7 +17,7 @@ use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
 };
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Certificate, Client, Response, StatusCode};
 use url::Url;
 
 use super::validator::Stamp;
@@ -25,7 +26,8 @@ use super::{FetchOptions, Opened, SourceError, patience};
 /// Enough for any mirror director in front of a CDN; browsers allow 20.
 const REDIRECTS: usize = 10;
 
-pub(super) fn client(options: &FetchOptions) -> reqwest::Result<Client> {
+/// The client, or why there can be none.
+pub(super) fn client(options: &FetchOptions) -> Result<Client, String> {
     let identity = HeaderValue::from_static("identity");
     let mut builder = Client::builder()
         // No decoding, whatever other crates switch on: digests are of the bytes as stored.
@@ -42,7 +44,16 @@ pub(super) fn client(options: &FetchOptions) -> reqwest::Result<Client> {
     if !options.system_proxy {
         builder = builder.no_proxy();
     }
-    builder.build()
+    if let Some(path) = &options.ca_file {
+        let refused = |why: &dyn Display| format!("--ca-file {}: {why}", path.display());
+        let pem = std::fs::read(path).map_err(|error| refused(&error))?;
+        let found = Certificate::from_pem_bundle(&pem).unwrap_or_default();
+        if found.is_empty() {
+            return Err(refused(&"it has no certificate in PEM"));
+        }
+        builder = builder.tls_certs_merge(found);
+    }
+    builder.build().map_err(|error| causes(&error))
 }
 
 fn redirects() -> Policy {
@@ -70,8 +81,10 @@ pub(super) async fn get(
     budget.admit(&host, RequestKind::Read).await;
     let conditions = known.map(conditions).unwrap_or_default();
     let conditional = !conditions.is_empty();
+    // It may renew a login, which is no part of this request.
+    let request = options.logins.get(client, url).await;
     let began = Instant::now();
-    let sent = client.get(url.clone()).headers(conditions).send().await;
+    let sent = request.headers(conditions).send().await;
     let status = sent.as_ref().ok().map(|sent| sent.status().as_u16());
     metrics().request(&host, "GET", began.elapsed(), status);
     let response = sent.map_err(|error| transport(url, options, error))?;

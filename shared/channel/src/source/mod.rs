@@ -8,6 +8,7 @@ mod error;
 mod folder;
 mod http;
 mod index;
+mod logins;
 mod patience;
 mod spool;
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod tests;
 mod validator;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ use url::Url;
 
 pub use error::SourceError;
 pub use index::{FetchedIndex, IndexAnswer, IndexFile};
+pub use logins::{SourceLogins, SourceLoginsError};
 
 /// How to talk to channels.
 #[derive(Debug, Clone)]
@@ -39,6 +42,10 @@ pub struct FetchOptions {
     pub user_agent: String,
     /// Whether the proxies of the environment (`HTTPS_PROXY`, `NO_PROXY`, …) are used.
     pub system_proxy: bool,
+    /// PEM with authorities to believe besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// What private channels are shown.
+    pub logins: SourceLogins,
 }
 
 impl Default for FetchOptions {
@@ -49,6 +56,8 @@ impl Default for FetchOptions {
             backoff: Duration::from_secs(1),
             user_agent: concat!("conda-oci/", env!("CARGO_PKG_VERSION")).to_owned(),
             system_proxy: true,
+            ca_file: None,
+            logins: SourceLogins::default(),
         }
     }
 }
@@ -117,9 +126,8 @@ impl Fetcher {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let client = http::client(&self.options).map_err(|error| {
-            let why = format!("no client for it can be set up: {}", http::causes(&error));
-            SourceError::address(url, why)
+        let client = http::client(&self.options).map_err(|problem| {
+            SourceError::address(url, format!("no client for it can be set up: {problem}"))
         })?;
         // Of two made at once, the first stays.
         Ok(self.client.get_or_init(|| client))

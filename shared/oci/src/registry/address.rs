@@ -53,6 +53,15 @@ pub enum AddressError {
 }
 
 impl RegistryAddress {
+    /// Whether it is Docker Hub, which has no nested repositories.
+    #[must_use]
+    pub fn is_docker_hub(&self) -> bool {
+        let host = self.base.host_str().unwrap_or_default();
+        ["docker.io", "docker.com"]
+            .iter()
+            .any(|hub| host == *hub || host.strip_suffix(hub).is_some_and(|h| h.ends_with('.')))
+    }
+
     /// `host[:port]`, as budgets, ledgers and messages name the registry.
     #[must_use]
     pub fn host(&self) -> String {

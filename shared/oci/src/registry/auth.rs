@@ -18,13 +18,43 @@ use token::{Endpoint, Token};
 
 /// Tokens kept at once; a channel has tens of thousands of repositories, each with its own.
 const MAX_TOKENS: usize = 1024;
-/// User and password of the registry.
+
+/// A login at a registry.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     /// The user.
     pub username: String,
     /// The password or access token.
     pub password: Secret,
+    /// The password is an OAuth2 refresh token, which is good at the token endpoint only.
+    identity_token: bool,
+}
+
+impl Credentials {
+    /// User and password.
+    #[must_use]
+    pub fn new(username: impl Into<String>, password: Secret) -> Self {
+        Self {
+            username: username.into(),
+            password,
+            identity_token: false,
+        }
+    }
+
+    /// What Docker calls an identity token (Azure's registries give such).
+    #[must_use]
+    pub fn identity_token(token: Secret) -> Self {
+        Self {
+            identity_token: true,
+            ..Self::new("<token>", token)
+        }
+    }
+
+    /// Whether it is an identity token.
+    #[must_use]
+    pub fn is_identity_token(&self) -> bool {
+        self.identity_token
+    }
 }
 
 /// What a request wants to do in a repository.
@@ -244,7 +274,12 @@ impl Auth {
 
     /// Credentials go to a realm over https only, or where the user himself wrote `http://`.
     fn usable(&self, challenge: &Challenge) -> Option<Scheme> {
+        let identity_token = self
+            .credentials
+            .as_ref()
+            .is_some_and(Credentials::is_identity_token);
         match challenge {
+            Challenge::Basic if identity_token => None,
             Challenge::Basic => Some(Scheme::Basic),
             Challenge::Bearer { realm, service, .. } => {
                 let realm = Url::parse(realm).ok()?;

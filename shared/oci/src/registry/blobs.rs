@@ -18,7 +18,7 @@ use crate::body::Body;
 use crate::digest::Digest;
 use crate::{Presence, Pushed};
 
-const OCTETS: &str = "application/octet-stream";
+pub(super) const OCTETS: &str = "application/octet-stream";
 
 /// The POST that begins an upload session, in errors.
 pub(super) const START: &str = "start an upload";
@@ -122,7 +122,10 @@ impl Registry {
         if presence == Presence::Unknown && self.has_blob(repository, digest, body.len()).await? {
             return Ok(Pushed::Present);
         }
-        let session = self.start_upload(repository, None).await?;
+        let session = match self.singles.way(body) {
+            Some(way) => self.post_whole(repository, digest, body, way).await?,
+            None => self.start_upload(repository, None).await?,
+        };
         self.finish_upload(repository, digest, Content::Whole(body), session)
             .await?;
         Ok(Pushed::Sent)
@@ -193,6 +196,11 @@ impl Registry {
         let Session::At(mut url) = session else {
             return Ok(());
         };
+        if let Content::Whole(whole) = body
+            && self.is_chunked(whole.len())
+        {
+            return self.send_chunks(repository, digest, whole, url).await;
+        }
         // Whatever the session's query holds is the registry's and stays.
         url.query_pairs_mut()
             .append_pair("digest", &digest.to_string());
@@ -207,7 +215,7 @@ impl Registry {
     }
 
     /// `Location` resolved against the URL that answered.
-    fn location(
+    pub(super) fn location(
         &self,
         action: &'static str,
         repository: &str,
@@ -218,8 +226,7 @@ impl Registry {
             .get(LOCATION)
             .and_then(|value| value.to_str().ok());
         header
-            .and_then(|location| response.url().join(location).ok())
-            .filter(|url| matches!(url.scheme(), "http" | "https"))
+            .and_then(|location| resolved(response.url(), location))
             .ok_or_else(|| self.protocol(action, repository, "the answer has no usable Location"))
     }
 
@@ -280,9 +287,15 @@ impl Registry {
     }
 }
 
+/// Where `location` leads from the address that answered, if it can be followed. Its query is the registry's and stays.
+pub(super) fn resolved(answered: &Url, location: &str) -> Option<Url> {
+    let url = answered.join(location).ok()?;
+    matches!(url.scheme(), "http" | "https").then_some(url)
+}
+
 /// What a POST came to.
 pub(super) enum Session {
-    /// Mounted: nothing to send.
+    /// Mounted, or sent already: nothing to send.
     Done,
     /// Where the bytes go.
     At(Url),
@@ -305,4 +318,51 @@ pub(crate) fn few_tries() -> impl Iterator<Item = Duration> {
         .with_max_times(3)
         .with_jitter()
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn answered() -> Url {
+        Url::parse("https://r.example/v2/ns/a/blobs/uploads/?mount=x").unwrap()
+    }
+
+    #[test]
+    fn every_form_of_a_location_is_resolved_and_others_are_not_followed() {
+        let cases = [
+            (
+                "/v2/ns/a/blobs/uploads/1?_state=a%2B%3D",
+                Some("https://r.example/v2/ns/a/blobs/uploads/1?_state=a%2B%3D"),
+            ),
+            (
+                "https://store.example/x?sig=%2F",
+                Some("https://store.example/x?sig=%2F"),
+            ),
+            ("//store.example/x", Some("https://store.example/x")),
+            ("1?s", Some("https://r.example/v2/ns/a/blobs/uploads/1?s")),
+            ("file:///etc/passwd", None),
+            ("javascript:1", None),
+            ("http://", None),
+        ];
+        for (location, expected) in cases {
+            let resolved = resolved(&answered(), location);
+            assert_eq!(resolved.as_ref().map(Url::as_str), expected, "{location}");
+        }
+    }
+
+    proptest::proptest! {
+        /// The text comes from whoever answers.
+        #[test]
+        fn what_is_followed_is_a_web_address_and_takes_the_digest(location in r"[ -~é]{0,100}") {
+            if let Some(mut url) = resolved(&answered(), &location) {
+                proptest::prop_assert!(matches!(url.scheme(), "http" | "https"));
+                let query = url.query().unwrap_or_default().to_owned();
+                url.query_pairs_mut().append_pair("digest", "sha256:0");
+                let asked = url.query().unwrap_or_default();
+                proptest::prop_assert!(asked.starts_with(&query), "{} of {}", query, asked);
+            }
+        }
+    }
 }

@@ -29,7 +29,7 @@ pub(super) fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
         .collect()
 }
 
-fn parse(header: &str) -> Vec<Challenge> {
+pub(super) fn parse(header: &str) -> Vec<Challenge> {
     let mut found: Vec<(String, Vec<(String, String)>)> = Vec::new();
     for part in split_outside_quotes(header) {
         let part = part.trim();
@@ -129,6 +129,28 @@ mod tests {
                 Challenge::Basic
             ]
         );
+    }
+
+    proptest::proptest! {
+        /// The bytes come from whoever answers.
+        #[test]
+        fn no_header_makes_it_panic_or_grow(header in r#"[ -~,="\\éBbearic]{0,200}"#) {
+            let found = parse(&header);
+            proptest::prop_assert!(found.len() <= header.len());
+        }
+
+        #[test]
+        fn what_is_written_by_the_rules_is_read_back(
+            realm in "https://[a-z/,=]{1,20}",
+            scope in "[a-z:/,\"\\\\]{0,20}",
+            others in proptest::collection::vec("(Negotiate|Basic|Digest realm=\"a, b\")", 0..3),
+        ) {
+            let quoted = |text: &str| text.replace('\\', r"\\").replace('"', r#"\""#);
+            let ours = format!(r#"Bearer realm="{}",scope="{}""#, quoted(&realm), quoted(&scope));
+            let header = others.iter().cloned().chain([ours]).collect::<Vec<_>>().join(", ");
+            let found = parse(&header);
+            proptest::prop_assert_eq!(found.last(), Some(&bearer(&realm, None, Some(&scope))));
+        }
     }
 
     #[test]

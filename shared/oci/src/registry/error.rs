@@ -51,7 +51,7 @@ pub enum RegistryError {
         "{action} at {host}/{repository}: answered {status}{}{}{}",
         answer(code, message),
         sent(blob),
-        remedy(action, *status, code, message)
+        remedy(action, repository, *status, code, message)
     )]
     Answered {
         /// What was tried.
@@ -82,7 +82,9 @@ pub enum RegistryError {
         message: String,
     },
     /// The registry wants a login and none was given.
-    #[error("{host} wants a login for {repository}; set ORAS_USER and ORAS_PASS")]
+    #[error(
+        "{host} wants a login for {repository}; set ORAS_USER and ORAS_PASS, or log in with `docker login {host}`"
+    )]
     LoginNeeded {
         /// The registry.
         host: String,
@@ -186,6 +188,13 @@ impl RegistryError {
                 action,
                 host,
                 repository,
+            },
+            NoAnswer::Calm(cause) => Self::Unreachable {
+                action,
+                host,
+                repository,
+                reach: Reach::BrokeOff,
+                cause,
             },
             NoAnswer::At(reach, cause) => Self::Unreachable {
                 action,

@@ -7,28 +7,37 @@
 mod address;
 mod answer;
 mod auth;
+mod auth_files;
 mod blobs;
 mod challenge;
+mod chunks;
 mod config;
 mod environment;
 mod error;
 mod growing;
 mod hops;
+#[cfg(feature = "hostile")]
+pub mod hostile;
+mod logins;
 mod manifests;
 mod reach;
 mod remedy;
 mod request;
 mod send;
+mod single;
 mod throttle;
+mod trust;
 
 pub use address::{Address, AddressError, RegistryAddress};
 pub use auth::Credentials;
 pub(crate) use blobs::few_tries;
 pub use environment::LoginError;
 pub use error::RegistryError;
+pub use logins::Logins;
 pub use reach::Reach;
+pub use trust::{SetupError, Trust};
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +52,17 @@ pub fn known_write_rate(host: &str) -> Option<NonZeroU32> {
     (host == "ghcr.io").then(|| NonZeroU32::new(2000)).flatten()
 }
 
+/// What a user says about a registry besides its address.
+#[derive(Debug, Clone, Default)]
+pub struct RegistryOptions {
+    /// The login.
+    pub credentials: Option<Credentials>,
+    /// Whose certificates are believed.
+    pub trust: Trust,
+    /// Most bytes of a blob that the registry takes in one request; `None`: all of it.
+    pub max_chunk: Option<NonZeroU64>,
+}
+
 /// One registry, shared by all who push to it.
 #[derive(Debug)]
 pub struct Registry {
@@ -52,19 +72,26 @@ pub struct Registry {
     auth: auth::Auth,
     budget: Arc<dyn HostBudget>,
     configs: config::Configs,
+    singles: single::SinglePosts,
+    max_chunk: Option<NonZeroU64>,
 }
 
 impl Registry {
     /// A client of the registry at `address`.
     ///
     /// # Errors
-    /// When the HTTP client cannot be set up (no TLS roots, a bad proxy setting).
+    /// When the HTTP client cannot be set up (no TLS roots, certificates that are none, a bad proxy setting).
     pub fn new(
         address: &RegistryAddress,
-        credentials: Option<Credentials>,
+        options: RegistryOptions,
         budget: Arc<dyn HostBudget>,
-    ) -> Result<Self, reqwest::Error> {
-        let http = match http_client().build() {
+    ) -> Result<Self, SetupError> {
+        let RegistryOptions {
+            credentials,
+            trust,
+            max_chunk,
+        } = options;
+        let http = match trust.apply(http_client())?.build() {
             // A machine without certificates can still speak to a registry without TLS.
             Err(_) if address.base.scheme() == "http" => {
                 http_client().tls_certs_only([]).build()?
@@ -72,6 +99,13 @@ impl Registry {
             built => built?,
         };
         let host = address.host();
+        if trust.skip_verification && address.base.scheme() == "https" {
+            tracing::warn!(
+                host,
+                "its certificate is not checked (--insecure-skip-tls-verify): whoever is on the way can read the login \
+                 and change what is sent"
+            );
+        }
         Ok(Self {
             base: address.base.clone(),
             auth: auth::Auth::new(
@@ -85,6 +119,8 @@ impl Registry {
             http,
             budget,
             configs: config::Configs::default(),
+            singles: single::SinglePosts::default(),
+            max_chunk,
         })
     }
 
@@ -99,6 +135,12 @@ impl Registry {
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Whether a blob of this length is sent in pieces.
+    #[must_use]
+    pub fn is_chunked(&self, len: u64) -> bool {
+        self.max_chunk.is_some_and(|most| len > most.get())
     }
 
     /// Whether `other` is a client of the same registry.

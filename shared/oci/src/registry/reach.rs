@@ -47,7 +47,7 @@ impl Reach {
             }
             Self::Untrusted => {
                 "; this machine does not trust that certificate: check the address, and add the authority that signed \
-                 it to this machine's certificates, or name a file with it in SSL_CERT_FILE"
+                 it to this machine's certificates, or name a file with it in --ca-file or SSL_CERT_FILE"
             }
             Self::NotTls => "; it seems to speak plain http: write http:// before its address",
             Self::NoConnection => {
@@ -71,11 +71,16 @@ impl Reach {
     }
 }
 
+/// What the HTTP library says of ENHANCE_YOUR_CALM (RFC 9113, 7).
+const ENHANCE_YOUR_CALM: &str = "detected excessive load";
+
 /// What a failed request comes to.
 #[derive(Debug)]
 pub(super) enum NoAnswer {
     /// This process has too many files and connections open.
     OutOfDescriptors,
+    /// The connection was closed with HTTP/2's ENHANCE_YOUR_CALM: too many requests, in the protocol's own words.
+    Calm(String),
     /// How far it came, and the causes as text.
     At(Reach, String),
 }
@@ -88,6 +93,9 @@ pub(super) fn no_answer(error: reqwest::Error) -> NoAnswer {
         return NoAnswer::OutOfDescriptors;
     }
     let text = causes(&error);
+    if text.contains(ENHANCE_YOUR_CALM) {
+        return NoAnswer::Calm(text);
+    }
     let reach = match connecting {
         false => Reach::BrokeOff,
         true if is_refused(&error) => Reach::Refused,
@@ -154,6 +162,12 @@ fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_http_librarys_words_for_enhance_your_calm_are_known() {
+        let error = h2::Error::from(h2::Reason::ENHANCE_YOUR_CALM);
+        assert!(causes(&error).contains(ENHANCE_YOUR_CALM), "{error}");
+    }
 
     #[test]
     fn a_network_that_is_down_is_told_from_a_name_that_nobody_has() {

@@ -31,6 +31,8 @@ pub(super) struct Request<'a> {
     pub mounts_from: Option<&'a str>,
     pub content_type: Option<&'static str>,
     pub body: Option<Content<'a>>,
+    /// Which bytes of the whole a PATCH sends.
+    pub content_range: Option<String>,
     /// The answer is as long as it is: only the wait for its beginning is limited here.
     pub streamed: bool,
 }
@@ -86,6 +88,7 @@ impl<'a> Request<'a> {
             mounts_from: None,
             content_type: None,
             body: None,
+            content_range: None,
             streamed: false,
         }
     }
@@ -105,6 +108,12 @@ impl<'a> Request<'a> {
     pub(super) fn with_body(mut self, content_type: &'static str, body: Content<'a>) -> Self {
         self.content_type = Some(content_type);
         self.body = Some(body);
+        self
+    }
+
+    /// Of a chunk: that it is `len` bytes from `at` on.
+    pub(super) fn with_range(mut self, at: u64, len: u64) -> Self {
+        self.content_range = Some(format!("{at}-{}", at + len - 1));
         self
     }
 

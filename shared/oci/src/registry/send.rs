@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use mirror_runtime::metrics::metrics;
 use mirror_runtime::telemetry::{SPANS, traced};
 use mirror_runtime::{HostBudget, RequestKind, clock};
-use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 
 use super::Registry;
@@ -23,6 +23,8 @@ use crate::local::plain;
 
 /// How often one request is sent again after the registry asked for patience.
 const MAX_PATIENCE: u32 = 5;
+/// Pause after a connection that the registry closed with HTTP/2's ENHANCE_YOUR_CALM, which names none.
+const CALM: Duration = Duration::from_secs(5);
 /// A longer pause than this is the worker's to wait out, with its task given back.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
@@ -38,7 +40,17 @@ impl Registry {
             // Admission first: a token must not age while its request waits in line.
             self.admit(&request, &host).await?;
             let authorization = self.authorization(&request).await?;
-            let response = self.send_once(&request, &authorization).await?;
+            let response = match self.send_once(&request, &authorization).await {
+                // Not an answer, and a plea all the same.
+                Err(RegistryError::Throttled { until, message, .. }) => {
+                    let pause = clock::until(until);
+                    pleas
+                        .heed(&*self.budget, request.action, &host, pause, message)
+                        .await?;
+                    continue;
+                }
+                sent => sent?,
+            };
             let status = response.status();
             tracing::debug!(method = %request.method, repository = request.repository, status = status.as_u16(), request.action);
 
@@ -173,6 +185,9 @@ impl Registry {
             // Without it distribution answers 404 for manifests that exist.
             builder = builder.header(ACCEPT, HeaderValue::from_static(layout::MANIFEST));
         }
+        if let Some(range) = &request.content_range {
+            builder = builder.header(CONTENT_RANGE, range);
+        }
         if let Some(content_type) = request.content_type {
             builder = builder.header(CONTENT_TYPE, content_type);
         }
@@ -189,7 +204,9 @@ impl Registry {
                     .body(reqwest::Body::wrap_stream(stream))
             }
             // Some proxies answer 411 to a POST without a length.
-            None if request.method == Method::POST => builder.header(CONTENT_LENGTH, 0),
+            None if matches!(request.method, Method::POST | Method::PUT) => {
+                builder.header(CONTENT_LENGTH, 0)
+            }
             None => builder,
         };
         // Of a streamed answer this limits the wait for its head.
@@ -197,7 +214,17 @@ impl Registry {
         let (sent, led_to) = hops::noting(sending).await;
         let why = match sent {
             Ok(Ok(response)) => return Ok(response),
-            Ok(Err(error)) => no_answer(error),
+            Ok(Err(error)) => match no_answer(error) {
+                NoAnswer::Calm(message) => {
+                    return Err(RegistryError::Throttled {
+                        action: request.action,
+                        host: self.host.clone(),
+                        until: SystemTime::now() + CALM,
+                        message,
+                    });
+                }
+                why => why,
+            },
             Err(_) => NoAnswer::At(Reach::BrokeOff, "no answer in time".to_owned()),
         };
         let error = RegistryError::unanswered(request.action, &self.host, request.repository, why);

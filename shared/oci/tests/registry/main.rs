@@ -4,6 +4,7 @@
 
 mod blobs;
 mod config;
+mod connections;
 mod elsewhere;
 mod fetch;
 mod login;
@@ -11,3 +12,4 @@ mod manifests;
 mod patience;
 mod refusals;
 mod support;
+mod ways;

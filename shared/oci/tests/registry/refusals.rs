@@ -7,7 +7,7 @@ use bytes::Bytes;
 use mirror_kit::fake_registry::{FakeRegistry, Fault, Kind, When};
 use mirror_kit::tls::{TestCa, TlsProxy};
 use mirror_oci::manifest::{Descriptor, Manifest};
-use mirror_oci::registry::{Address, Reach, Registry, RegistryError};
+use mirror_oci::registry::{Address, Reach, Registry, RegistryError, RegistryOptions};
 use mirror_oci::{Destination, DestinationError, Presence};
 use mirror_runtime::{Disposed as _, Disposition};
 
@@ -17,7 +17,12 @@ fn at(address: &str) -> Registry {
     let Ok(Address::Registry(address)) = address.parse() else {
         panic!("{address} is the address of a registry");
     };
-    Registry::new(&address, None, Arc::new(Notes::default())).unwrap()
+    Registry::new(
+        &address,
+        RegistryOptions::default(),
+        Arc::new(Notes::default()),
+    )
+    .unwrap()
 }
 
 /// What comes of asking at `address`, with these words in its text.

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use mirror_kit::fake_registry::{FakeRegistry, Kind};
-use mirror_oci::registry::{Address, Credentials, Registry};
+use mirror_oci::registry::{Address, Credentials, Registry, RegistryOptions};
 use mirror_oci::{Body, Digest};
 use mirror_runtime::{HostBudget, RequestKind, Secret};
 
@@ -46,11 +46,12 @@ pub(crate) fn client_with(
     let Address::Registry(address) = fake.url().parse().unwrap() else {
         panic!("a URL is the address of a registry");
     };
-    let login = password.map(|password| Credentials {
-        username: USER.to_owned(),
-        password: Secret::new(password),
-    });
-    Registry::new(&address, login, budget).unwrap()
+    let login = password.map(|password| Credentials::new(USER, Secret::new(password)));
+    let options = RegistryOptions {
+        credentials: login,
+        ..RegistryOptions::default()
+    };
+    Registry::new(&address, options, budget).unwrap()
 }
 
 /// A client without a login.

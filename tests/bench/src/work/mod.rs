@@ -2,6 +2,7 @@
 
 mod folder;
 mod generated;
+mod ghcr;
 mod held;
 mod large;
 mod latency;
@@ -38,6 +39,8 @@ pub(crate) enum Workload {
     Held,
     /// Small files into registries far away
     Latency,
+    /// Small files into a registry with ghcr.io's limit of writes
+    Ghcr,
     /// Up to three million outcomes in Redis
     Redis,
     /// Tasks into RabbitMQ
@@ -67,6 +70,7 @@ impl Workload {
             Self::Plan => plan::measure(bench).await,
             Self::Held => held::measure(bench).await,
             Self::Latency => latency::measure(bench).await,
+            Self::Ghcr => ghcr::measure(bench).await,
             Self::Redis => redis::measure(bench).await,
             Self::Queue => queue::measure(bench).await,
             Self::Workers => workers::measure(bench).await,

@@ -59,6 +59,7 @@ fn task() -> Task {
         attempt: 1,
         allow_unverified: false,
         renew: false,
+        annotations: std::collections::BTreeMap::new(),
         source: "https://channel.test/conda-forge/linux-64/"
             .parse()
             .expect("a URL written here"),

@@ -208,7 +208,7 @@ async fn secrets_stay_out_of_everything_that_is_written() {
 async fn a_real_registry_with_basic_login_takes_the_right_one_only() {
     let options = DockerRegistryOptions {
         login: Some((USER, PASSWORD)),
-        tls: None,
+        ..DockerRegistryOptions::default()
     };
     let registry = DockerRegistry::launch_with(&options).await.unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use super::body::RequestBody;
 use super::faults::Faults;
 use super::grammar::{LONGEST_NAME, is_digest};
 use super::log::Kind;
-use super::options::{Location, Mount};
+use super::options::{Location, Mount, Unmade};
 use super::route::Route;
 use super::shared::Shared;
 
@@ -39,6 +39,10 @@ impl Exchange<'_> {
                 .body(""));
         }
         self.authorize()?;
+        if let Err(refusal) = self.check_repository() {
+            body.drain().await?;
+            return Err(refusal);
+        }
         let reads_body = matches!(
             self.route.kind,
             Kind::UploadPost | Kind::UploadPatch | Kind::UploadPut | Kind::ManifestPut
@@ -82,6 +86,34 @@ impl Exchange<'_> {
             &self.base,
             mount_reads_source,
         )
+    }
+
+    /// Whether the repository is one that this registry would have.
+    fn check_repository(&self) -> Result<(), Refusal> {
+        let (options, name) = (&self.registry.options, &self.route.repository);
+        if name.is_empty() {
+            return Ok(());
+        }
+        if options
+            .deepest_name
+            .is_some_and(|most| name.split('/').count() > most)
+        {
+            // Hub's tokens are good for nothing there.
+            let detail = "requested access to the resource is denied";
+            return Err(error(StatusCode::FORBIDDEN, "DENIED", detail).into());
+        }
+        let is_made = || self.registry.store.repositories().contains_key(name);
+        if options.unmade == Unmade::Refused && self.route.kind.is_write() && !is_made() {
+            let message = format!(
+                "The repository with name '{name}' does not exist in the registry with id '123456789012'"
+            );
+            let body =
+                serde_json::json!({"errors": [{"code": "NAME_UNKNOWN", "message": message}]});
+            let answer =
+                Builder::new(StatusCode::NOT_FOUND).header("content-type", "application/json");
+            return Err(answer.body(body.to_string()).into());
+        }
+        Ok(())
     }
 
     pub(super) fn on_storage_host(&self) -> bool {

@@ -20,6 +20,10 @@ pub struct Options {
     /// Whether a manifest with a 0-byte config is refused, as by ECR, Quay and
     /// Harbor.
     pub refuse_empty_config: bool,
+    /// What a push into a repository that is not there does.
+    pub unmade: Unmade,
+    /// Most components of a repository's name; Docker Hub's is 2.
+    pub deepest_name: Option<usize>,
     /// Whether a PUT without `Content-Length` is refused with 411.
     pub require_content_length: bool,
     /// Largest PATCH in bytes, more is 416; ghcr.io's is 4 MiB
@@ -54,6 +58,8 @@ impl Default for Options {
             mount: Mount::WithSource,
             location: Location::Absolute,
             refuse_empty_config: true,
+            unmade: Unmade::Made,
+            deepest_name: None,
             require_content_length: true,
             largest_chunk: None,
             largest_manifest: 4 << 20,
@@ -66,6 +72,15 @@ impl Default for Options {
             latency: Duration::ZERO,
         }
     }
+}
+
+/// What a push into a repository that is not there does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unmade {
+    /// It makes it.
+    Made,
+    /// 404 `NAME_UNKNOWN` in ECR's words.
+    Refused,
 }
 
 /// What a POST with `?digest=` and the blob as body does.

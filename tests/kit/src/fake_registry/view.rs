@@ -27,6 +27,12 @@ impl RegistryView {
         self.shared.store.repositories().keys().cloned().collect()
     }
 
+    /// Makes an empty repository, as a person does where a push makes none.
+    pub fn make_repository(&self, repository: &str) {
+        let mut repositories = self.shared.store.repositories();
+        repositories.entry(repository.to_owned()).or_default();
+    }
+
     /// Tags of a repository, sorted.
     #[must_use]
     pub fn tags(&self, repository: &str) -> Vec<String> {

@@ -55,6 +55,7 @@ pub struct Run {
     /// Words before the program's, that enter the namespace of other disks.
     disks: Option<Vec<OsString>>,
     open_files: Option<u32>,
+    stdin: Option<String>,
 }
 
 impl Default for Run {
@@ -83,6 +84,7 @@ impl Run {
             home: home.clone(),
             disks: None,
             open_files: None,
+            stdin: None,
         }
     }
 
@@ -193,6 +195,13 @@ impl Run {
     /// Runs it to its end.
     ///
     /// # Panics
+    /// What comes on standard input; nothing otherwise.
+    #[must_use]
+    pub fn stdin(mut self, text: impl Into<String>) -> Self {
+        self.stdin = Some(text.into());
+        self
+    }
+
     /// Like [`spawn`](Self::spawn) and [`Running::wait`].
     pub async fn run(self) -> Finished {
         self.spawn().wait().await
@@ -206,6 +215,11 @@ impl Run {
     pub fn spawn(self) -> Running {
         let output = tempfile::tempdir_in(self.home.path()).expect("room for the output");
         let file = |name| File::create_new(output.path().join(name)).expect("room for the output");
+        let stdin = self.stdin.as_ref().map_or_else(Stdio::null, |text| {
+            let path = output.path().join("stdin");
+            std::fs::write(&path, text).expect("room for the input");
+            File::open(path).expect("it was just written").into()
+        });
         let home = self.home.path();
         let cwd = self.cwd.as_deref().unwrap_or(home);
         let words = self.words(cwd);
@@ -224,7 +238,7 @@ impl Run {
             .env("LC_ALL", "C.UTF-8")
             .env("NO_COLOR", "1")
             .env("RUST_BACKTRACE", "1")
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(file("stdout"))
             .stderr(file("stderr"))
             .kill_on_drop(true);

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::token_server::{ISSUER, SERVICE, TokenServer};
 use super::{free_port, memory_folder, program};
 use crate::tls::TestCa;
 
@@ -28,6 +29,8 @@ const LAUNCHES: usize = 5;
 pub struct DockerRegistryOptions<'a> {
     /// Name and password for HTTP Basic; `None`: open.
     pub login: Option<(&'a str, &'a str)>,
+    /// Take tokens of this server.
+    pub tokens: Option<&'a TokenServer>,
     /// Serve https with a certificate of this authority.
     pub tls: Option<&'a TestCa>,
 }
@@ -212,6 +215,16 @@ fn configure(folder: &Path, addr: SocketAddr, options: &DockerRegistryOptions<'_
         let hash = bcrypt::hash(password, 4)?;
         std::fs::write(&path, format!("{user}:{hash}\n"))?;
         config["auth"] = json!({"htpasswd": {"realm": "test", "path": path}});
+    }
+    if let Some(tokens) = options.tokens {
+        let path = folder.join("tokens.pem");
+        std::fs::write(&path, tokens.authority())?;
+        config["auth"] = json!({"token": {
+            "realm": tokens.realm(),
+            "service": SERVICE,
+            "issuer": ISSUER,
+            "rootcertbundle": path,
+        }});
     }
     if let Some(ca) = options.tls {
         config["http"]["tls"] = tls(folder, ca)?;

@@ -8,6 +8,7 @@ mod leash;
 mod rabbitmq;
 mod redis;
 pub mod skopeo;
+mod token_server;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use self::docker_registry::{DockerRegistry, DockerRegistryOptions};
 pub use self::door::Door;
 pub use self::rabbitmq::{RABBITMQ_VARIABLE, RabbitMq, RabbitMqOptions};
 pub use self::redis::{RedisCluster, RedisOptions, RedisServer};
+pub use self::token_server::TokenServer;
 
 /// The environment variable with the URL of a registry to use instead of
 /// launching one: `http://host:port`, open for anonymous pushes.

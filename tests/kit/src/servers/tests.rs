@@ -87,6 +87,7 @@ async fn login_and_tls_are_asked_for() {
     let options = DockerRegistryOptions {
         login: Some(("me", "pw")),
         tls: Some(&ca),
+        ..DockerRegistryOptions::default()
     };
     let registry = DockerRegistry::launch_with(&options).await.unwrap();
     let root = reqwest::Certificate::from_pem(ca.pem().as_bytes()).unwrap();

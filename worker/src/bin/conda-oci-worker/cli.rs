@@ -1,14 +1,14 @@
 //! The command line of a worker, and what it comes to.
 
 use std::net::SocketAddr;
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use mirror_ledger::RedisOptions;
-use mirror_oci::registry::{Address, Credentials};
+use mirror_oci::registry::{Address, Logins, RegistryAddress, Trust};
 use mirror_queue::rabbitmq;
 use mirror_runtime::descriptors;
 use mirror_runtime::host_budget::Rates;
@@ -42,6 +42,11 @@ Environment:
                            the password
   ORAS_SOURCE_USER, ORAS_SOURCE_PASS
                            the same at the registries of --source, which packages are read from
+  REGISTRY_AUTH_FILE       else the logins of this file, of ~/.docker/config.json and of Podman's
+                           auth.json, each for its own registry (`docker login`, credential helpers)
+  RATTLER_AUTH_FILE        logins at private channels, as pixi and rattler keep them; also ~/.rattler
+                           and ~/.netrc
+  SSL_CERT_FILE            certificates to trust instead of the system's
   HTTPS_PROXY, HTTP_PROXY  proxies for both channels and registries; NO_PROXY names what is reached
                            without them
   OTEL_EXPORTER_OTLP_ENDPOINT and the other OTEL_* variables of OpenTelemetry: where traces and
@@ -82,17 +87,35 @@ pub(crate) struct Cli {
     )]
     state: Option<Hidden>,
 
-    /// Certificates (PEM) to trust at the broker and at Redis, for amqps and rediss
+    /// Certificates (PEM) to trust besides the system's: at registries, channels, the broker and Redis
     #[arg(long, value_name = "FILE", help_heading = "Where")]
     ca_file: Option<PathBuf>,
 
-    /// Registry this worker may push to (a host with its port), repeatable; needed with a login or a rate [default: any]
+    /// Registry this worker may push to (a host with its port; http:// before it where it is to be logged in to without
+    /// TLS), repeatable; needed with ORAS_USER, --username or a rate [default: any]
     #[arg(long = "registry", value_name = "HOST", help_heading = "Where")]
     registries: Vec<String>,
 
-    /// Registry that is read from with the login of ORAS_SOURCE_USER (a host with its port), repeatable
+    /// User at the --registry; the password comes with --password-stdin. Goes before every other login
+    #[arg(long, value_name = "NAME", help_heading = "Where")]
+    username: Option<String>,
+
+    /// Read the password of --username from standard input, its first line
+    #[arg(long, help_heading = "Where")]
+    password_stdin: bool,
+
+    /// Registry that is read from with a login: that of ORAS_SOURCE_USER, else its own of the files (a host with its port;
+    /// http:// before it as of --registry), repeatable
     #[arg(long = "source", value_name = "HOST", help_heading = "Where")]
     sources: Vec<String>,
+
+    /// Send blobs in pieces of at most this size, for a registry that takes no more in one request
+    #[arg(long, value_name = "SIZE", help_heading = "Where")]
+    max_chunk: Option<Size>,
+
+    /// Believe any certificate of the registries; whoever is on the way can then read the login
+    #[arg(long, help_heading = "Where")]
+    insecure_skip_tls_verify: bool,
 
     /// Tasks may name folders, as channel or as destination: every worker and the coordinator see them under one path
     #[arg(long, help_heading = "Where")]
@@ -178,12 +201,14 @@ enum LogFormat {
 pub(crate) struct Settings {
     pub queue: rabbitmq::Options,
     pub redis: RedisOptions,
-    /// `host[:port]` of the registries it may push to; none: any.
-    pub registries: Vec<String>,
-    pub credentials: Option<Credentials>,
-    /// `host[:port]` of the registries that are read from with a login, and that login.
-    pub sources: Vec<String>,
-    pub source_credentials: Option<Credentials>,
+    /// The registries it may push to; none: any.
+    pub registries: Vec<RegistryAddress>,
+    pub logins: Logins,
+    /// The registries that are read from with a login.
+    pub sources: Vec<RegistryAddress>,
+    pub source_logins: Logins,
+    pub trust: Trust,
+    pub max_chunk: Option<NonZeroU64>,
     pub shared_path: bool,
     pub workers: usize,
     pub rates: Rates,
@@ -223,18 +248,18 @@ impl Cli {
             .context("no queue: give --queue amqp://user:password@host, or set CONDA_OCI_QUEUE")?;
         let state = Hidden::or_from_file(self.state, "state")?;
         let state = state.context("no state: give --state redis://host, or set CONDA_OCI_STATE")?;
-        let credentials = Credentials::from_environment()?;
-        let registries = hosts("--registry", &self.registries)?;
-        let sources = hosts("--source", &self.sources)?;
-        let source_credentials = Credentials::of_source_from_environment()?;
+        let logins = Logins::of_process(self.username.as_deref(), self.password_stdin)?;
+        let registries = addresses("--registry", &self.registries)?;
+        let sources = addresses("--source", &self.sources)?;
+        let source_logins = Logins::of_source()?;
         anyhow::ensure!(
-            source_credentials.is_none() || !sources.is_empty(),
+            !source_logins.is_given() || !sources.is_empty(),
             "ORAS_SOURCE_USER and ORAS_SOURCE_PASS are set, but not what they are the login of: name the registry that is \
              read from with --source HOST"
         );
         anyhow::ensure!(
-            credentials.is_none() || !registries.is_empty(),
-            "ORAS_USER and ORAS_PASS are set, but not what they are the login of: name the registry with --registry HOST, or \
+            !logins.is_given() || !registries.is_empty(),
+            "ORAS_USER and ORAS_PASS are set (or --username is given), but not what they are the login of: name the registry with --registry HOST, or \
              whatever a task names would be given the password"
         );
         anyhow::ensure!(
@@ -262,6 +287,7 @@ impl Cli {
         // It refuses certificates where there is no TLS.
         redis.ca_file = self
             .ca_file
+            .clone()
             .filter(|_| state.expose().starts_with("rediss:"));
         let mut limits = InfoLimits::default();
         if let Some(Size(bytes)) = self.max_info_size {
@@ -274,9 +300,14 @@ impl Cli {
             queue: options,
             redis,
             registries,
-            credentials,
+            logins,
             sources,
-            source_credentials,
+            source_logins,
+            trust: Trust {
+                ca_file: self.ca_file,
+                skip_verification: self.insecure_skip_tls_verify,
+            },
+            max_chunk: self.max_chunk.and_then(|size| NonZeroU64::new(size.0)),
             shared_path: self.shared_path,
             workers,
             rates: Rates {
@@ -294,13 +325,13 @@ impl Cli {
     }
 }
 
-/// The hosts of registries' addresses, which may be written with a namespace.
-fn hosts(option: &str, registries: &[String]) -> anyhow::Result<Vec<String>> {
-    let host = |registry: &String| match registry.parse::<Address>()? {
-        Address::Registry(address) => Ok(address.host()),
+/// Registries' addresses, which may be written with a namespace.
+fn addresses(option: &str, registries: &[String]) -> anyhow::Result<Vec<RegistryAddress>> {
+    let address = |registry: &String| match registry.parse::<Address>()? {
+        Address::Registry(address) => Ok(address),
         Address::Folder(_) | Address::Channel(_) => {
             anyhow::bail!("{option} names the host of a registry; folders need --shared-path")
         }
     };
-    registries.iter().map(host).collect()
+    registries.iter().map(address).collect()
 }

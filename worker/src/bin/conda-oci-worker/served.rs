@@ -1,13 +1,16 @@
 //! The mirrors of a worker: whatever registry and channel its tasks name, as far as it may.
 
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex};
 
 use mirror_channel::folder::ChannelFolder;
 use mirror_ledger::{RedisConnection, RedisLedger};
 use mirror_oci::Destination;
 use mirror_oci::folder::Folder;
-use mirror_oci::registry::{Address, Credentials, Registry};
+use mirror_oci::registry::{
+    Address, Credentials, Logins, Registry, RegistryAddress, RegistryOptions, Trust,
+};
 use mirror_queue::Task;
 use mirror_runtime::HostBudget;
 use mirror_worker::{End, Memory, Mirrors, NotServed, Target};
@@ -20,9 +23,11 @@ const AT_HAND: usize = 64;
 pub(crate) struct Served {
     pub redis: RedisConnection,
     pub budget: Arc<dyn HostBudget>,
-    pub credentials: Option<Credentials>,
-    /// `host[:port]`; none: any.
-    pub registries: Vec<String>,
+    pub logins: Logins,
+    pub trust: Trust,
+    pub max_chunk: Option<NonZeroU64>,
+    /// None: any.
+    pub registries: Vec<RegistryAddress>,
     pub shared_path: bool,
     pub targets: Mutex<HashMap<String, Arc<End>>>,
 }
@@ -82,12 +87,19 @@ impl Served {
             }
             Address::Registry(address) => {
                 let host = address.host();
-                if !self.registries.is_empty() && !self.registries.contains(&host) {
-                    let served = self.registries.join(", ");
+                let mut served = self.registries.iter().map(RegistryAddress::host);
+                if !self.registries.is_empty() && !served.any(|served| served == host) {
+                    let served = self.registries.iter().map(RegistryAddress::host);
+                    let served = served.collect::<Vec<_>>().join(", ");
                     return Err(format!("it goes to {host}, and this worker pushes to {served} only (--registry)"));
                 }
                 let budget = Arc::clone(&self.budget);
-                let registry = Registry::new(&address, self.credentials.clone(), budget)
+                let options = RegistryOptions {
+                    credentials: self.login(&address)?,
+                    trust: self.trust.clone(),
+                    max_chunk: self.max_chunk,
+                };
+                let registry = Registry::new(&address, options, budget)
                     .map_err(|error| format!("set up the client of {host}: {error}"))?;
                 Ok(Target {
                     destination: Arc::new(Destination::Registry(Box::new(registry))),
@@ -95,5 +107,25 @@ impl Served {
                 })
             }
         }
+    }
+
+    /// The login for a registry that a task names. Without TLS it goes only to one that this worker was given so: whoever
+    /// queues tasks must not choose that.
+    fn login(&self, address: &RegistryAddress) -> Result<Option<Credentials>, String> {
+        let host = address.host();
+        let given_plain =
+            |given: &RegistryAddress| given.base.scheme() == "http" && given.host() == host;
+        let may_go = address.base.scheme() == "https" || self.registries.iter().any(given_plain);
+        // Once a registry: it reads a file, and may wait for a credential helper.
+        let found = self.logins.of(&host, &address.namespace);
+        let found = found.map_err(|error| error.to_string())?;
+        if found.is_some() && !may_go {
+            tracing::warn!(
+                host,
+                "the login is not sent over plain http; give --registry http://{host} if it should be"
+            );
+            return Ok(None);
+        }
+        Ok(found)
     }
 }

@@ -6,14 +6,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mirror_channel::source::{FetchOptions, Fetcher};
+use mirror_channel::source::{FetchOptions, Fetcher, SourceLogins};
 use mirror_ledger::RedisConnection;
-use mirror_oci::registry::Credentials;
+use mirror_oci::registry::{LoginError, Logins, RegistryAddress};
 use mirror_queue::{RabbitQueue, TaskQueue as _};
 use mirror_runtime::host_budget::Rates;
 use mirror_runtime::telemetry::Export;
 use mirror_runtime::{Disposed, Disposition, HostBudget, Shutdown, listen, process};
-use mirror_worker::source::{Logins, Sources};
+use mirror_worker::source::{MirrorLogins, Sources};
 use mirror_worker::spool::Spool;
 use mirror_worker::{Activity, Context, Options, OwnFolder, Worker, WorkerError};
 
@@ -80,15 +80,20 @@ async fn work(
     let budget: Arc<dyn HostBudget> = Arc::new(redis.host_budget(name, rates));
     let fetching = FetchOptions {
         read_timeout: settings.read_timeout,
+        ca_file: settings.trust.ca_file.clone(),
+        logins: SourceLogins::of_process()?,
         ..FetchOptions::default()
     };
     let fetcher = Arc::new(Fetcher::new(fetching, Arc::clone(&budget)));
-    let sources = Sources::new(fetcher, logins(settings), Arc::clone(&budget));
+    let trust = settings.trust.clone();
+    let sources = Sources::new(fetcher, logins(settings)?, trust, Arc::clone(&budget));
     let sources = Arc::new(sources);
     let mirrors = Arc::new(Served {
         redis: redis.clone(),
         budget,
-        credentials: settings.credentials.clone(),
+        logins: settings.logins.clone(),
+        trust: settings.trust.clone(),
+        max_chunk: settings.max_chunk,
         registries: settings.registries.clone(),
         shared_path: settings.shared_path,
         targets: Default::default(),
@@ -181,37 +186,38 @@ where
     }
 }
 
-/// The rates of the hosts this worker pushes to. Of those it does not know beforehand only ghcr.io's is known.
-/// What is read from with a login: the registries named as sources, and those that may be pushed to.
-fn logins(settings: &Settings) -> Logins {
-    let with = |login: Option<&Credentials>, logins: Logins, host: &String| {
-        logins.with(host.clone(), login.cloned())
+/// What is read from with a login: the registries named as sources, and those that may be pushed to. Nothing that only a
+/// task names. Asked once, before any task: it reads files, and may wait for credential helpers.
+fn logins(settings: &Settings) -> Result<MirrorLogins, LoginError> {
+    let with = |known: MirrorLogins, logins: &Logins, registry: &RegistryAddress| {
+        let login = logins.of(&registry.host(), &registry.namespace)?;
+        Ok(known.with(registry.clone(), login))
     };
-    let read = settings
-        .sources
-        .iter()
-        .fold(Logins::default(), |all, host| {
-            with(settings.source_credentials.as_ref(), all, host)
-        });
-    settings.registries.iter().fold(read, |all, host| {
-        with(settings.credentials.as_ref(), all, host)
-    })
+    let sources = settings.sources.iter();
+    let read = sources.map(|source| (&settings.source_logins, source));
+    let registries = settings.registries.iter();
+    let pushed = registries.map(|registry| (&settings.logins, registry));
+    read.chain(pushed)
+        .try_fold(MirrorLogins::default(), |known, (logins, registry)| {
+            with(known, logins, registry)
+        })
 }
 
+/// The rates of the hosts this worker pushes to. Of those it does not know beforehand only ghcr.io's is known.
 fn rates(settings: &Settings) -> HashMap<String, Rates> {
-    let known = ["ghcr.io".to_owned()];
-    let hosts = settings.registries.iter().chain(&known);
-    hosts
+    let served = settings.registries.iter().map(RegistryAddress::host);
+    served
+        .chain(["ghcr.io".to_owned()])
         .map(|host| {
             let writes = settings
                 .rates
                 .writes
-                .or(mirror_oci::registry::known_write_rate(host));
+                .or(mirror_oci::registry::known_write_rate(&host));
             let rates = Rates {
                 writes,
                 ..settings.rates
             };
-            (host.clone(), rates)
+            (host, rates)
         })
         .collect()
 }

@@ -3,9 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mirror_runtime::metrics::metrics;
 use mirror_runtime::{RequestKind, Secret};
-use reqwest::StatusCode;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
@@ -107,6 +110,38 @@ impl Auth {
         Ok(token)
     }
 
+    /// The request for a token and its method: GET with the login as Basic, or POST where the login is an identity token (distribution's
+    /// token specification, both).
+    fn ask(
+        &self,
+        realm: &Url,
+        service: Option<&str>,
+        scopes: &[String],
+    ) -> (&'static str, RequestBuilder) {
+        let mut query: Vec<(&str, &str)> = scopes.iter().map(|scope| ("scope", &**scope)).collect();
+        query.extend(service.map(|service| ("service", service)));
+        match &self.credentials {
+            None => ("GET", self.http.get(realm.clone()).query(&query)),
+            Some(login) if login.is_identity_token() => {
+                let joined = scopes.join(" ");
+                let mut form = url::form_urlencoded::Serializer::new(String::new());
+                form.append_pair("grant_type", "refresh_token")
+                    .append_pair("refresh_token", login.password.expose())
+                    .append_pair("client_id", "conda-oci")
+                    .append_pair("scope", &joined)
+                    .extend_pairs(service.map(|service| ("service", service)));
+                let request = self.http.post(realm.clone()).body(form.finish());
+                let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+                ("POST", request)
+            }
+            Some(login) => {
+                let request = self.http.get(realm.clone()).query(&query);
+                let password = Some(login.password.expose());
+                ("GET", request.basic_auth(&login.username, password))
+            }
+        }
+    }
+
     async fn fetch(
         &self,
         endpoint: &Endpoint<'_>,
@@ -120,20 +155,13 @@ impl Auth {
         let realm_host = host_of(realm);
         let mut pleas = Pleas::default();
         let (asked, answer) = loop {
-            let scopes: Vec<_> = scopes.iter().map(|scope| ("scope", scope)).collect();
-            let request = self.http.get(realm.clone()).timeout(TIMEOUT);
-            let mut request = request.query(&scopes);
-            if let Some(service) = service {
-                request = request.query(&[("service", service)]);
-            }
-            if let Some(login) = &self.credentials {
-                request = request.basic_auth(&login.username, Some(login.password.expose()));
-            }
+            let (method, request) = self.ask(realm, service, scopes);
+            let request = request.timeout(TIMEOUT);
             self.budget.admit(&realm_host, RequestKind::Read).await;
             let asked = Instant::now();
             let answer = request.send().await;
             let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
-            metrics().request(&realm_host, "GET", asked.elapsed(), status);
+            metrics().request(&realm_host, method, asked.elapsed(), status);
             let answer = answer.map_err(|error| {
                 // Tokens may be had at another host than packages.
                 let why = no_answer(error);
@@ -178,7 +206,10 @@ impl Auth {
                 problem: "the token endpoint's answer holds no token".into(),
             });
         };
-        let life = life(&answer.expires_in);
+        let life = match life_of_jwt(&secret) {
+            Some(written) => life(&answer.expires_in).min(written),
+            None => life(&answer.expires_in),
+        };
         Ok(Token {
             secret: Secret::new(secret),
             two_scopes: scopes.len() > 1,
@@ -212,6 +243,23 @@ fn life(expires_in: &Value) -> Duration {
         })
 }
 
+/// How long a JWT says it is good, `exp` less `iat`: no clock of ours is in that. `None` for other tokens, and for one
+/// that does not say both.
+fn life_of_jwt(token: &str) -> Option<Duration> {
+    #[derive(Deserialize)]
+    struct Claims {
+        exp: f64,
+        iat: f64,
+    }
+    let mut parts = token.split('.');
+    let (_, claims, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
+        return None;
+    };
+    let claims = URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?;
+    let Claims { exp, iat } = serde_json::from_slice(&claims).ok()?;
+    Some(life(&Value::from(exp - iat)))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -242,5 +290,23 @@ mod tests {
         }
         let answer: TokenAnswer = serde_json::from_str(r#"{"token":"x"}"#).unwrap();
         assert_eq!(life(&answer.expires_in), SHORTEST_LIFE);
+    }
+
+    #[test]
+    fn a_jwt_says_itself_how_long_it_is_good() {
+        let jwt =
+            |claims: Value| format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()));
+        let life = |claims| life_of_jwt(&jwt(claims)).map(|life| life.as_secs());
+        assert_eq!(life(json!({"iat": 1000, "exp": 1240})), Some(240));
+        assert_eq!(
+            life(json!({"iat": 1000, "exp": 1001})),
+            Some(60),
+            "at the least"
+        );
+        assert_eq!(life(json!({"iat": 1000, "exp": 900})), Some(60));
+        assert_eq!(life(json!({"exp": 1240})), None);
+        for token in ["opaque", "a.b.c", "a.b.c.d", "", "..", "e30.e30.e30"] {
+            assert_eq!(life_of_jwt(token), None, "{token}");
+        }
     }
 }
