@@ -80,10 +80,10 @@ fn plans_and_publications_are_measured_and_plotted() {
         "{shards}"
     );
     assert_eq!(shards["measured"]["median"], 4.0, "{shards}");
-    // One request a subdir.
+    // Two requests a subdir: is `latest` the same, was anything added.
     assert_eq!(
         row("nothing to do, 10,000 files held")["figures"]["requests"],
-        2.0
+        4.0
     );
 }
 
