@@ -112,10 +112,12 @@ pub(crate) struct MirrorArgs {
     #[arg(long, value_name = "NAME", help_heading = "Where to")]
     pub user: Option<String>,
 
-    /// Annotation of every manifest, key=value, repeatable, such as org.opencontainers.image.source=https://github.com/me/mirror
+    /// Annotations of every manifest.
+    // Said in an attribute, as rustdoc takes the address for a link.
     #[arg(
         long = "annotation",
         value_name = "KEY=VALUE",
+        help = "Annotation of every manifest, key=value, repeatable, such as org.opencontainers.image.source=https://github.com/me/mirror",
         help_heading = "Where to"
     )]
     #[serde(rename = "annotation", deserialize_with = "one_or_many")]
