@@ -42,6 +42,7 @@ impl Mirrors {
         let (host, channel) = match url.scheme() {
             // The folder that is opened is the channel's own.
             "oci+file" => (String::new(), ""),
+            _ if channel.is_empty() => return Err(address(url, "it names no subdir of a channel")),
             _ => (host(url), channel),
         };
         let layout = SubdirLayout::new(&host, "", channel, subdir)
