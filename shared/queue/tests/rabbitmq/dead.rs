@@ -21,7 +21,11 @@ async fn a_message_that_is_no_task_lies_with_the_dead_with_the_reason_and_blocks
     queue.publish(sample(1)).await.unwrap();
     next(&queue).await.ack().await.unwrap();
     becomes(Some(2), async || witness.ready(&dead).await).await;
-    becomes(Depth::default(), async || queue.depth().await.unwrap()).await;
+    let only_the_dead = Depth {
+        dead: 2,
+        ..Depth::default()
+    };
+    becomes(only_the_dead, async || queue.depth().await.unwrap()).await;
 
     let mut letters = queue.dead_letters().await.unwrap();
     let first = letters.next().await.unwrap().unwrap();

@@ -75,7 +75,7 @@ async fn a_ledger_of_a_later_version_is_left_to_the_later_program() {
     set_format(&ledger, "1");
     stage.run().run().await.assert_code(0);
     assert_eq!(stage.fake().log().writes(), 0, "{}", stage.log());
-    assert_eq!(stage.fake().log().total(), 2, "one look for each subdir");
+    assert_eq!(stage.fake().log().total(), 4, "two looks for each subdir");
 }
 
 #[tokio::test]
