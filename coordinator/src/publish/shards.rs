@@ -57,6 +57,7 @@ pub(super) async fn push(
         destination,
         repository: &repository,
         pack: Arc::new(files.shards.pack.path.clone()),
+        annotations: &publisher.run.options.annotations,
         at_once: publisher.run.options.workers,
     };
     let (together, side_by_side) = match destination {
@@ -79,6 +80,8 @@ struct Pusher<'a> {
     destination: &'a Destination,
     repository: &'a str,
     pack: Arc<PathBuf>,
+    /// What the user wants on every manifest. A shard that is there keeps what it has: its tag stands for its content.
+    annotations: &'a BTreeMap<String, String>,
     at_once: usize,
 }
 
@@ -105,7 +108,10 @@ impl Pusher<'_> {
         let (destination, repository) = (self.destination, self.repository);
         destination.ensure_config(repository).await?;
         self.blobs(shards, presence).await?;
-        let manifests: Vec<_> = shards.iter().map(|shard| manifest(shard)).collect();
+        let manifests: Vec<_> = shards
+            .iter()
+            .map(|shard| manifest(shard, self.annotations))
+            .collect();
         let put = destination.put_manifests(repository, manifests.clone(), self.at_once);
         match put.await {
             Err(error) if error.is_blob_unknown() => {
@@ -145,10 +151,10 @@ impl Pusher<'_> {
 }
 
 /// Tag and manifest of a shard.
-fn manifest(shard: &NewShard) -> (String, Bytes) {
+fn manifest(shard: &NewShard, annotations: &BTreeMap<String, String>) -> (String, Bytes) {
     let digest = Digest::from_sha256(shard.sha256);
     let title = format!("shards/{}.msgpack.zst", digest.hex());
     let layer = Descriptor::titled(layout::SHARD, digest, shard.len, title);
-    let manifest = Manifest::new(vec![layer], BTreeMap::new());
+    let manifest = Manifest::new(vec![layer], BTreeMap::new()).annotated(annotations);
     (digest.hex(), manifest.to_bytes())
 }

@@ -131,7 +131,7 @@ impl TlsProxy {
     }
 }
 
-fn server_config(certificate: &TestCertificate) -> ServerConfig {
+pub(crate) fn server_config(certificate: &TestCertificate) -> ServerConfig {
     let chain = CertificateDer::from_pem_slice(certificate.certificate.as_bytes());
     let key = PrivateKeyDer::from_pem_slice(certificate.key.as_bytes());
     // Named, because two providers are linked in and neither is the default.

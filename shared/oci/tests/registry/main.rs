@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod blobs;
+mod calm;
 mod config;
 mod connections;
 mod elsewhere;

@@ -5,6 +5,7 @@
 
 mod coordinators;
 mod enqueued;
+mod logins;
 mod mirrors;
 mod random;
 mod rivals;

@@ -4,6 +4,7 @@
 mod annotations;
 mod logins;
 mod mirrors;
+mod proxies;
 mod real;
 mod sources;
 mod support;
