@@ -107,6 +107,8 @@ impl Sync<'_> {
             let files = index::complete(plain, &subdir, &none, dir.path(), Limits::default())?;
             let root = || format!("write the index into {}", folder.root().display());
             folder.publish(&subdir, &files).with_context(root)?;
+            // Workers that were killed may have left something.
+            folder.sweep(&subdir).with_context(root)?;
             anyhow::Ok(files.records)
         });
         summary.indexed = Some(written.await??);

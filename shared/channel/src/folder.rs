@@ -1,21 +1,21 @@
 //! A channel folder that is written to: packages and indexes appear whole or not at all.
 //!
 //! Names become paths only as a checked subdir and a [`FileName`], so nothing is written outside the folder whatever an
-//! index says. A file is written beside its place, as `.tmp-…`, and renamed. Blocking; call it from a blocking task.
+//! index says. A file is written beside its place, as `.tmp-…`, and renamed; what a killed process left of that is swept.
+//! Blocking; call it from a blocking task.
+
+mod unfinished;
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
+use self::unfinished::{put, sweep};
 use crate::channel::ChannelError;
 use crate::index::{Artifact, IndexFiles, JSON, SHARD_INDEX, ZST};
 use crate::name::FileName;
 use crate::{channel, subdir};
 
-/// How unfinished files begin.
-const TEMPORARY: &str = ".tmp-";
 /// Where the shards of a subdir are, as its shard index says.
 const SHARDS: &str = "shards";
 
@@ -109,6 +109,17 @@ impl ChannelFolder {
         copy(&files.json, JSON)
     }
 
+    /// Removes what killed processes left unfinished in a subdir. What a living one writes, here or on another machine
+    /// whose locks are seen, stays.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or written.
+    pub fn sweep(&self, subdir: &str) -> io::Result<()> {
+        let folder = self.subdir(subdir)?;
+        sweep(&folder.join(SHARDS))?;
+        sweep(&folder)
+    }
+
     fn subdir(&self, name: &str) -> io::Result<PathBuf> {
         if !subdir::is_known(name) {
             let text = format!("{name:?} is no conda subdir");
@@ -116,19 +127,6 @@ impl ChannelFolder {
         }
         Ok(self.root.join(name))
     }
-}
-
-fn put(folder: &Path, name: &str, bytes: &mut dyn Read) -> io::Result<()> {
-    let mut temporary = tempfile::Builder::new();
-    // As any other file: the folder is there to be served.
-    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    let temporary: &mut _ = temporary.prefix(TEMPORARY).permissions(permissions);
-    let mut file: NamedTempFile = temporary.tempfile_in(folder)?;
-    io::copy(bytes, &mut file)?;
-    file.flush()?;
-    file.as_file().sync_data()?;
-    file.persist(folder.join(name))?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -124,3 +124,13 @@ fn workers_are_measured_beside_what_the_latency_allows() {
         "{plot}"
     );
 }
+
+#[test]
+fn a_mirror_is_verified_file_by_file() {
+    let folder = TempDir::new().unwrap();
+    let (table, figures) = quick(folder.path(), &["verify"]);
+    assert!(table.contains("| verify 1,000 files"), "{table}");
+    // Four for each file, one for the config and one for the tags of each of 31 names, and the index and its shards.
+    let requests = figures["rows"][0]["figures"]["requests"].as_f64().unwrap();
+    assert!((4_062.0..4_200.0).contains(&requests), "{figures}");
+}

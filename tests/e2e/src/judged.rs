@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mirror_kit::channel::Channel;
-use mirror_kit::judge::Judge;
+use mirror_kit::judge::{Form, Judge};
 use rattler_conda_types::RepoDataRecord;
 
 /// What tests mirror.
@@ -17,17 +17,23 @@ fn file_of(record: &RepoDataRecord) -> (String, String) {
 }
 
 /// Downloads every file that the channel lists, both ways, and compares all bytes; nothing else may be listed. `path` is
-/// where clients look for the channel: its namespace and its name.
+/// where clients look for the channel: its namespace and its name. `form`: which index is read, `true` for shards.
 ///
 /// # Panics
 /// If anything is missing, is too much or has other bytes.
-pub async fn assert_all_is_downloaded(judge: &Judge, path: &str, channel: &Channel, sharded: bool) {
+pub async fn assert_all_is_downloaded(
+    judge: &Judge,
+    path: &str,
+    channel: &Channel,
+    form: impl Into<Form>,
+) {
+    let form = form.into();
     let names: BTreeSet<&str> = channel
         .mirrored()
         .map(|file| file.record["name"].as_str().expect("a record has a name"))
         .collect();
     let names: Vec<&str> = names.into_iter().collect();
-    let found = judge.query_both_formats(path, &SUBDIRS, &names, sharded);
+    let found = judge.query_both_formats(path, &SUBDIRS, &names, form);
     let found = found.await.expect("the client finds the channel");
     let mut records: BTreeMap<_, _> = found.iter().map(|r| (file_of(r), r)).collect();
     assert_eq!(records.len(), found.len(), "a file is listed twice");
@@ -35,7 +41,7 @@ pub async fn assert_all_is_downloaded(judge: &Judge, path: &str, channel: &Chann
         let key = (file.subdir.clone(), file.file_name.clone());
         let record = records
             .remove(&key)
-            .unwrap_or_else(|| panic!("{key:?} is not listed (sharded: {sharded})"));
+            .unwrap_or_else(|| panic!("{key:?} is not listed ({form:?})"));
         let expected = file.bytes().expect("the channel's file can be read");
         let by_name = judge.download(record).await;
         assert!(

@@ -102,7 +102,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Found> {
 }
 
 /// One run: what it took and what it asked the registry.
-struct Run {
+pub(super) struct Run {
     measured: Measured,
     requests: Vec<Seen>,
 }
@@ -141,7 +141,7 @@ fn row(work: impl Into<String>, runs: &[Run]) -> Row {
 }
 
 /// A mirror that holds all files of a generated index, none of which exists.
-struct Held {
+pub(super) struct Held {
     channel: TempDir,
     home: TempDir,
     _registry: DockerRegistry,
@@ -149,7 +149,7 @@ struct Held {
 }
 
 impl Held {
-    async fn make(bench: &Bench, count: u64) -> Result<Self> {
+    pub(super) async fn make(bench: &Bench, count: u64) -> Result<Self> {
         let registry = DockerRegistry::launch().await?;
         let held = Self {
             channel: bench.in_memory()?,
@@ -169,13 +169,23 @@ impl Held {
         Ok(held)
     }
 
-    fn index(&self) -> PathBuf {
-        self.channel.path().join("held/linux-64/repodata.json")
+    /// The channel's folder.
+    pub(super) fn channel(&self) -> PathBuf {
+        self.channel.path().join("held")
     }
 
-    async fn run(&self, bench: &Bench) -> Result<Run> {
+    /// The registry with what was published.
+    pub(super) fn registry(&self) -> String {
+        self.proxy.url()
+    }
+
+    pub(super) fn index(&self) -> PathBuf {
+        self.channel().join("linux-64/repodata.json")
+    }
+
+    pub(super) async fn run(&self, bench: &Bench) -> Result<Run> {
         drop(self.proxy.take());
-        let channel = self.channel.path().join("held").display().to_string();
+        let channel = self.channel().display().to_string();
         let to = format!("{}/{NAMESPACE}", self.proxy.url());
         let measured = bench.mirror(self.home.path(), &channel, &to).run().await?;
         Ok(Run {

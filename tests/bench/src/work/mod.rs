@@ -1,5 +1,6 @@
 //! The workloads: each measures one thing and gives its rows.
 
+mod computed;
 mod folder;
 mod generated;
 mod ghcr;
@@ -12,6 +13,7 @@ mod queue;
 mod redis;
 mod small;
 mod tar_bz2;
+mod verify;
 mod workers;
 
 use anyhow::Result;
@@ -37,6 +39,8 @@ pub(crate) enum Workload {
     Plan,
     /// Publications of up to a million records, and runs with nothing to do
     Held,
+    /// `verify` of up to 100,000 files
+    Verify,
     /// Small files into registries far away
     Latency,
     /// Small files into a registry with ghcr.io's limit of writes
@@ -69,6 +73,7 @@ impl Workload {
             Self::Many => many::measure(bench).await,
             Self::Plan => plan::measure(bench).await,
             Self::Held => held::measure(bench).await,
+            Self::Verify => verify::measure(bench).await,
             Self::Latency => latency::measure(bench).await,
             Self::Ghcr => ghcr::measure(bench).await,
             Self::Redis => redis::measure(bench).await,

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use mirror_e2e::mirror::mirror;
+use mirror_e2e::mirror::{Report, command, mirror};
 use mirror_e2e::stored::{PACKAGE_CONDA, Plain};
 use mirror_kit::channel::{Channel, ChannelBuilder, oci_name};
 use mirror_kit::package::PackageSpec;
@@ -84,19 +84,24 @@ async fn it_pulls_what_we_mirrored() {
     assert!(package == zlib.bytes().unwrap());
 }
 
+/// Has it push a channel that is in `dir/cache/main`.
+async fn pushed(dir: &Path, channel: &Channel, registry: &RealRegistry) {
+    let arguments = [
+        registry.destination(),
+        channel.name.clone(),
+        "linux-64".to_owned(),
+        dir.join("cache").display().to_string(),
+    ];
+    predecessor(PUSH, arguments.to_vec()).await;
+}
+
 #[tokio::test]
 #[ignore = "tests/predecessor runs it"]
 async fn we_copy_and_pull_what_it_pushed() {
     let dir = tempfile::tempdir().unwrap();
     let channel = channel(&dir.path().join("cache/main"));
     let registry = RealRegistry::start().await.unwrap();
-    let arguments = [
-        registry.destination(),
-        channel.name.clone(),
-        "linux-64".to_owned(),
-        dir.path().join("cache").display().to_string(),
-    ];
-    predecessor(PUSH, arguments.to_vec()).await;
+    pushed(dir.path(), &channel, &registry).await;
 
     // Into another registry, and within that one.
     let other = RealRegistry::start().await.unwrap();
@@ -135,4 +140,44 @@ async fn we_copy_and_pull_what_it_pushed() {
         assert!(bytes == channel.file(file).bytes().unwrap(), "{file}");
     }
     assert!(!pulled.join("zlib-1.9-0.conda").exists(), "only the newest");
+}
+
+/// What `verify` says of the channel in a registry: `kind subject` of the damages.
+async fn verified(channel: &Channel, registry: &RealRegistry, code: i32) -> Vec<String> {
+    let home = Home::new();
+    let report = Report::in_home(&home);
+    let run = command("verify", &home, &channel.name, registry.destination());
+    let run = run.args(["-s", "linux-64", "--deep", "--report"]);
+    let ended = run.arg(report.path()).run().await;
+    ended.assert_code(code);
+    let report = report.read();
+    let linux = &report["summary"]["subdirs"][0];
+    assert_eq!(linux["ours"], false, "{report:#}");
+    assert_eq!(linux["records"], 3, "{report:#}");
+    let findings = report["findings"].as_array().unwrap().iter();
+    let damages = findings.filter(|finding| finding["class"] == "damage");
+    damages
+        .map(|finding| {
+            let text = |key: &str| finding[key].as_str().unwrap();
+            format!("{} {}", text("kind"), text("subject"))
+        })
+        .collect()
+}
+
+#[tokio::test]
+#[ignore = "tests/predecessor runs it"]
+async fn we_verify_what_it_pushed_and_name_what_it_only_lists() {
+    let dir = tempfile::tempdir().unwrap();
+    let channel = channel(&dir.path().join("cache/main"));
+    let registry = RealRegistry::start().await.unwrap();
+    pushed(dir.path(), &channel, &registry).await;
+    let none: [&str; 0] = [];
+    assert_eq!(verified(&channel, &registry, 0).await, none);
+
+    let registry = RealRegistry::start().await.unwrap();
+    let lost = channel.dir.join("linux-64/xz-5.2-0.conda");
+    std::fs::remove_file(lost).unwrap();
+    pushed(dir.path(), &channel, &registry).await;
+    let missing = ["manifest-missing xz-5.2-0.conda"];
+    assert_eq!(verified(&channel, &registry, 1).await, missing);
 }

@@ -5,63 +5,18 @@ use std::path::Path;
 
 use mirror_e2e::judged::assert_all_is_downloaded;
 use mirror_e2e::mirror::{Report, mirror};
-use mirror_e2e::stage::{NAMESPACE, Stage};
+use mirror_e2e::stage::Stage;
 use mirror_kit::channel::{Channel, ChannelBuilder, standard};
 use mirror_kit::fake_channel::FakeChannel;
 use mirror_kit::fake_registry::Kind;
-use mirror_kit::judge::Judge;
+use mirror_kit::judge::{Form, Judge};
 use mirror_kit::package::PackageSpec;
 use mirror_kit::process::{Home, Run};
 use mirror_kit::servers::RealRegistry;
-use serde_json::Value;
 
-use crate::support::{file, index_repository, named};
-
-fn pull(home: &Home, channel: &str, registry: &str, cache: &Path) -> Run {
-    Run::in_home(home)
-        .args(["pull-cache", "--channel", channel, "--registry", registry])
-        .arg("--cache-dir")
-        .arg(cache)
-}
-
-/// The same from a stage's registry, of linux-64.
-fn pull_from(stage: &Stage, home: &Home, cache: &Path) -> Run {
-    let registry = format!("{}/{NAMESPACE}", stage.fake().url());
-    pull(home, &stage.channel.name, &registry, cache).args(["-s", "linux-64"])
-}
-
-/// The packages of a subdir of the pulled folder.
-fn packages(folder: &Path) -> BTreeSet<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let names = entries.map(|entry| entry.file_name().into_string().unwrap());
-    names
-        .filter(|name| name.ends_with(".conda") || name.ends_with(".tar.bz2"))
-        .collect()
-}
-
-/// The packages that the plain index of the folder lists.
-fn indexed(folder: &Path) -> BTreeSet<String> {
-    let index = std::fs::read(folder.join("repodata.json")).unwrap();
-    let index: Value = serde_json::from_slice(&index).unwrap();
-    let plain = ["packages", "packages.conda"]
-        .into_iter()
-        .filter_map(|section| index[section].as_object())
-        .flat_map(|section| section.keys().cloned());
-    let later = ["conda", "tar.bz2"].into_iter().flat_map(|format| {
-        let records = index["v3"][format].as_object().into_iter();
-        records.flat_map(move |records| records.keys().map(move |stem| format!("{stem}.{format}")))
-    });
-    plain.chain(later).collect()
-}
-
-/// Whether anything unfinished is left below the folder.
-fn has_leftovers(folder: &Path) -> bool {
-    let mut entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.any(|entry| {
-        entry.file_name().to_string_lossy().starts_with(".tmp-")
-            || (entry.path().is_dir() && has_leftovers(&entry.path()))
-    })
-}
+use crate::support::{
+    file, has_leftovers, index_repository, indexed, named, packages, pull, pull_from,
+};
 
 #[tokio::test]
 async fn a_channel_comes_back_out_of_a_registry_and_goes_into_another() {
@@ -103,20 +58,38 @@ async fn a_channel_comes_back_out_of_a_registry_and_goes_into_another() {
     }
     assert!(!has_leftovers(&cache));
 
-    // Served as it is, it is a channel like any other.
+    // Served as it is, it is a channel like any other: for the real client, and for a mirror.
     let server = FakeChannel::start(&folder).await.unwrap();
+    assert_installs(&Judge::over_http(&server.base()).unwrap(), &channel).await;
     let second = RealRegistry::start().await.unwrap();
     let run = mirror(&Home::new(), server.url(), second.destination());
     let run = run.args(["--as", &channel.name]);
     run.run().await.assert_code(0);
-    let judge = Judge::new(second.addr()).await.unwrap();
-    let path = format!("{}/{}", second.namespace(), channel.name);
-    for sharded in [false, true] {
-        assert_all_is_downloaded(&judge, &path, &channel, sharded).await;
+    for registry in [&first, &second] {
+        let judge = Judge::new(registry.addr()).await.unwrap();
+        let path = format!("{}/{}", registry.namespace(), channel.name);
+        for sharded in [false, true] {
+            assert_all_is_downloaded(&judge, &path, &channel, sharded).await;
+        }
     }
 }
 
-/// Several versions and builds in both formats.
+/// What the channel lists, downloaded by way of each form of the index, and an environment solved and downloaded.
+async fn assert_installs(judge: &Judge, channel: &Channel) {
+    for form in Form::EACH {
+        assert_all_is_downloaded(judge, &channel.name, channel, form).await;
+        let solved = judge.solve(&channel.name, "linux-64", &["app", "future"], form);
+        let solved = solved.await.unwrap();
+        assert_eq!(solved.len(), 11, "{form:?}");
+        for record in &solved {
+            let file = channel.file(&record.identifier.to_file_name());
+            let bytes = judge.download(record).await.unwrap();
+            assert!(bytes == file.bytes().unwrap(), "{}", file.file_name);
+        }
+    }
+}
+
+/// Two versions of one name, two builds of another of which neither is newer.
 fn versions(dir: std::path::PathBuf) -> anyhow::Result<Channel> {
     ChannelBuilder::new(dir)
         .subdir("linux-64")
@@ -124,6 +97,7 @@ fn versions(dir: std::path::PathBuf) -> anyhow::Result<Channel> {
         .package(PackageSpec::new("zlib", "1.9", "0"))
         .package(PackageSpec::new("zlib", "1.10", "0"))
         .package(PackageSpec::new("xz", "5.2", "0"))
+        .package(PackageSpec::new("xz", "5.2", "a_0"))
         .build()
 }
 
@@ -209,36 +183,6 @@ async fn what_is_missing_is_named_and_ends_with_1() {
         "{}",
         finished.to_text()
     );
-}
-
-#[tokio::test]
-async fn a_killed_pull_goes_on_where_it_stopped() {
-    let names = &["a", "b", "c", "d"];
-    let stage = Stage::registry(named(names)).await;
-    stage.run().run().await.assert_code(0);
-    let (cache, home) = (tempfile::tempdir().unwrap(), Home::new());
-    let run = || pull_from(&stage, &home, cache.path()).args(["--workers", "1"]);
-    run()
-        .kill_at_nth("before-rename", 3)
-        .run()
-        .await
-        .assert_killed();
-    let folder = cache.path().join(&stage.channel.name).join("linux-64");
-    let before = packages(&folder);
-    assert_eq!(before.len(), 2);
-    stage.fake().log().clear();
-    run().run().await.assert_code(0);
-    assert_eq!(
-        packages(&folder),
-        names.iter().map(|name| file(name)).collect()
-    );
-    assert_eq!(indexed(&folder), packages(&folder));
-    let read = stage.fake().log().select(|entry| {
-        let repository = entry.repository.as_deref().unwrap_or_default();
-        entry.kind == Kind::BlobGet && !repository.ends_with("repodata.json")
-    });
-    assert_eq!(read.len(), 2, "{read:?}");
-    assert!(!has_leftovers(cache.path()));
 }
 
 #[tokio::test]

@@ -1,10 +1,12 @@
 //! The judge: rattler, the real client, asked whether what stands in a registry
-//! can be found, solved and downloaded.
+//! or in a channel that is served can be found, solved and downloaded.
 //!
 //! rattler speaks https on port 443 to an `oci://` host, so the judge puts TLS
 //! before the registry and calls it [`TEST_HOST`]. Every query starts with
 //! empty caches.
 
+mod form;
+mod listed;
 mod record;
 
 #[cfg(test)]
@@ -15,26 +17,27 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
-use rattler_conda_types::{
-    Channel, MatchSpec, ParseMatchSpecOptions, ParseStrictness, RepoDataRecord, Subdir,
-};
-use rattler_digest::{Md5, Sha256, compute_bytes_digest};
+use rattler_conda_types::{Channel, RepoDataRecord, Subdir};
 use rattler_networking::authentication_storage::backends::memory::MemoryStorage;
 use rattler_networking::{Authentication, AuthenticationStorage, OciMiddleware};
 use rattler_repodata_gateway::sparse::PackageFormatSelection;
-use rattler_repodata_gateway::{ChannelConfig, Gateway, SourceConfig};
+use rattler_repodata_gateway::{ChannelConfig, Gateway};
 use rattler_solve::{SolverImpl as _, SolverTask, resolvo};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use url::Url;
 
+pub use self::form::Form;
+use self::listed::{check, match_specs};
 use self::record::Record;
 use crate::tls::{TEST_HOST, TestCa, TlsProxy};
 
-/// rattler's client in front of one registry.
+/// rattler's client in front of one registry, or one server of channels.
 pub struct Judge {
     client: ClientWithMiddleware,
     record: Arc<Record>,
-    _proxy: TlsProxy,
+    /// Where channels are looked for.
+    base: Url,
+    _proxy: Option<TlsProxy>,
 }
 
 impl Judge {
@@ -56,6 +59,22 @@ impl Judge {
             password: password.to_owned(),
         };
         Self::build(registry, Some(login)).await
+    }
+
+    /// A judge of the channels that a plain server has below `base`, `http://host:port` with or without a path.
+    ///
+    /// # Errors
+    /// If `base` is no address.
+    pub fn over_http(base: &str) -> Result<Self> {
+        let plain = reqwest::Client::builder().no_proxy().build()?;
+        let record = Arc::new(Record::default());
+        let client = ClientBuilder::new(plain).with_arc(Arc::clone(&record) as _);
+        Ok(Self {
+            client: client.build(),
+            record,
+            base: format!("{}/", base.trim_end_matches('/')).parse()?,
+            _proxy: None,
+        })
     }
 
     async fn build(registry: SocketAddr, login: Option<Authentication>) -> Result<Self> {
@@ -83,7 +102,8 @@ impl Judge {
         Ok(Self {
             client,
             record,
-            _proxy: proxy,
+            base: Self::channel_url(""),
+            _proxy: Some(proxy),
         })
     }
 
@@ -97,21 +117,28 @@ impl Judge {
         url.parse().expect("channel paths make valid URLs")
     }
 
+    /// The address of a channel here.
+    fn url(&self, channel: &str) -> Result<Url> {
+        let path = channel.trim_matches('/');
+        Ok(format!("{}/{path}", self.base.as_str().trim_end_matches('/')).parse()?)
+    }
+
     /// The records that the specs select from the subdirs of a channel, and
     /// those of everything they depend on.
     ///
     /// # Errors
-    /// If rattler fails; or if it did not go the way that `sharded` names: from
-    /// a missing shard index it would fall back to `repodata.json` in silence.
+    /// If rattler fails; or if it did not read the form that was meant (`true`:
+    /// shards): from a missing shard index it would fall back to
+    /// `repodata.json` in silence.
     pub async fn query(
         &self,
         channel: &str,
         subdirs: &[&str],
         specs: &[&str],
-        sharded: bool,
+        form: impl Into<Form>,
     ) -> Result<Vec<RepoDataRecord>> {
         let formats = PackageFormatSelection::default();
-        self.query_formats(channel, subdirs, specs, sharded, formats)
+        self.query_formats(channel, subdirs, specs, form, formats)
             .await
     }
 
@@ -125,10 +152,10 @@ impl Judge {
         channel: &str,
         subdirs: &[&str],
         specs: &[&str],
-        sharded: bool,
+        form: impl Into<Form>,
     ) -> Result<Vec<RepoDataRecord>> {
         let formats = PackageFormatSelection::Both;
-        self.query_formats(channel, subdirs, specs, sharded, formats)
+        self.query_formats(channel, subdirs, specs, form, formats)
             .await
     }
 
@@ -137,19 +164,16 @@ impl Judge {
         channel: &str,
         subdirs: &[&str],
         specs: &[&str],
-        sharded: bool,
+        form: impl Into<Form>,
         formats: PackageFormatSelection,
     ) -> Result<Vec<RepoDataRecord>> {
+        let form = form.into();
         let cache = tempfile::tempdir()?;
-        let source = SourceConfig {
-            sharded_enabled: sharded,
-            ..SourceConfig::default()
-        };
         let gateway = Gateway::builder()
             .with_client(self.client.clone())
             .with_cache_dir(cache.path())
             .with_channel_config(ChannelConfig {
-                default: source,
+                default: form.source(),
                 ..ChannelConfig::default()
             })
             .finish();
@@ -160,7 +184,7 @@ impl Judge {
         self.record.clear();
         let answer = gateway
             .query(
-                [Channel::from_url(Self::channel_url(channel))],
+                [Channel::from_url(self.url(channel)?)],
                 subdirs,
                 match_specs(specs)?,
             )
@@ -168,14 +192,7 @@ impl Judge {
             .package_format_selection(formats)
             .execute()
             .await?;
-        for file in self.record.served() {
-            let classic = file.starts_with("repodata.json");
-            ensure!(
-                classic != sharded,
-                "asked with sharded = {sharded}, rattler read {file}; all it read: {:?}",
-                self.record.served()
-            );
-        }
+        form.check(&self.record.served())?;
         Ok(answer
             .repodata
             .iter()
@@ -193,10 +210,10 @@ impl Judge {
         channel: &str,
         platform: &str,
         specs: &[&str],
-        sharded: bool,
+        form: impl Into<Form>,
     ) -> Result<Vec<RepoDataRecord>> {
         let available = self
-            .query(channel, &[platform, "noarch"], specs, sharded)
+            .query(channel, &[platform, "noarch"], specs, form)
             .await?;
         let task = SolverTask {
             specs: match_specs(specs)?,
@@ -238,12 +255,12 @@ impl Judge {
     /// # Errors
     /// If it is not there.
     pub async fn get(&self, path: &str) -> Result<Bytes> {
-        self.fetch(&Self::channel_url(path), None).await
+        self.fetch(&self.url(path)?, None).await
     }
 
     async fn fetch(&self, url: &Url, sha256: Option<String>) -> Result<Bytes> {
         ensure!(
-            (url.scheme(), url.host_str()) == ("oci", Some(TEST_HOST)),
+            url.as_str().starts_with(self.base.as_str()),
             "{url} leads away from the mirror"
         );
         let mut request = self.client.get(url.clone());
@@ -255,46 +272,4 @@ impl Judge {
         ensure!(status.is_success(), "GET {url} was answered {status}");
         response.bytes().await.with_context(|| format!("GET {url}"))
     }
-}
-
-fn match_specs(specs: &[&str]) -> Result<Vec<MatchSpec>> {
-    let options = ParseMatchSpecOptions::from(ParseStrictness::Lenient);
-    specs
-        .iter()
-        .map(|spec| MatchSpec::from_str(spec, options).with_context(|| (*spec).to_owned()))
-        .collect()
-}
-
-fn check(record: &RepoDataRecord, bytes: &[u8]) -> Result<()> {
-    let file = &record.identifier;
-    let listed = &record.package_record;
-    if let Some(size) = listed.size {
-        ensure!(
-            size == bytes.len() as u64,
-            "{file}: listed {size} bytes, got {}",
-            bytes.len()
-        );
-    }
-    match (listed.sha256, listed.md5) {
-        (Some(sha256), _) => {
-            let got = compute_bytes_digest::<Sha256>(bytes);
-            ensure!(
-                got == sha256,
-                "{file}: listed sha256 {}, got {}",
-                hex::encode(sha256),
-                hex::encode(got)
-            );
-        }
-        (None, Some(md5)) => {
-            let got = compute_bytes_digest::<Md5>(bytes);
-            ensure!(
-                got == md5,
-                "{file}: listed md5 {}, got {}",
-                hex::encode(md5),
-                hex::encode(got)
-            );
-        }
-        (None, None) => bail!("{file} is listed without a hash"),
-    }
-    Ok(())
 }

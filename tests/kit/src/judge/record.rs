@@ -1,4 +1,4 @@
-//! Which `oci://` files rattler asked for and got.
+//! Which files rattler asked for and got.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -36,7 +36,7 @@ impl Middleware for Record {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
-        let asked = request.method() == reqwest::Method::GET && request.url().scheme() == "oci";
+        let asked = request.method() == reqwest::Method::GET;
         let file = request
             .url()
             .path_segments()
