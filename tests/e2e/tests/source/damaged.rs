@@ -3,9 +3,10 @@
 use mirror_e2e::mirror::{Report, mirror};
 use mirror_e2e::stage::Stage;
 use mirror_kit::fake_registry::FakeRegistry;
+use mirror_kit::package::PackageSpec;
 use mirror_kit::process::{Home, Run};
 
-use crate::support::{file, index_repository, mirrored, named};
+use crate::support::{file, index_repository, indexed, mirrored, named, packages, pull_from};
 
 const NAMES: [&str; 4] = ["altered", "gone", "lost", "whole"];
 
@@ -21,6 +22,19 @@ fn copy(stage: &Stage, home: &Home, to: &FakeRegistry) -> Run {
     mirror(home, mirrored(stage), to).args(["-s", "linux-64", "--attempts", "1"])
 }
 
+/// Puts another sound package of the same name in the place of one.
+fn alter(stage: &Stage) {
+    let dir = tempfile::tempdir().unwrap();
+    let other = PackageSpec::new("altered", "1.0", "0").edition(7);
+    let other = dir.path().join(other.write(dir.path()).unwrap().file_name);
+    let altered = stage.channel.file(&file("altered"));
+    let (repository, _) = stage.place(altered);
+    let digest = format!("sha256:{}", altered.sha256);
+    let bytes = std::fs::read(other).unwrap();
+    assert!(bytes != altered.bytes().unwrap());
+    assert!(stage.view().corrupt_blob(&repository, &digest, bytes));
+}
+
 #[tokio::test]
 async fn what_the_source_lacks_fails_by_name_and_blocks_nothing() {
     let stage = stage().await;
@@ -31,8 +45,7 @@ async fn what_the_source_lacks_fails_by_name_and_blocks_nothing() {
     };
     let ((repository, _), digest) = place("lost");
     assert!(view.delete_blob(&repository, &digest));
-    let ((repository, _), digest) = place("altered");
-    assert!(view.corrupt_blob(&repository, &digest, &b"something else"[..]));
+    alter(&stage);
     let ((repository, _), _) = place("gone");
     assert!(view.delete_repository(&repository));
 
@@ -52,6 +65,22 @@ async fn what_the_source_lacks_fails_by_name_and_blocks_nothing() {
     let listed = to.view().index_files(&copied);
     assert_eq!(listed.into_iter().collect::<Vec<_>>(), [file("whole")]);
     assert_eq!(to.view().index_breaches(&copied), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn other_bytes_than_the_index_says_are_not_pulled() {
+    let stage = stage().await;
+    alter(&stage);
+    let (home, cache) = (Home::new(), tempfile::tempdir().unwrap());
+    let report = Report::in_home(&home);
+    let run = pull_from(&stage, &home, cache.path()).args(["--attempts", "1"]);
+    let run = run.arg("--report").arg(report.path());
+    run.run().await.assert_code(1);
+    assert_eq!(report.entry(&file("altered"))["outcome"], "failed");
+    let folder = cache.path().join(&stage.channel.name).join("linux-64");
+    let others = ["gone", "lost", "whole"].map(file);
+    assert_eq!(packages(&folder), others.into());
+    assert_eq!(indexed(&folder), packages(&folder));
 }
 
 #[tokio::test]

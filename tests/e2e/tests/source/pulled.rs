@@ -132,7 +132,9 @@ async fn the_newest_of_each_name_is_pulled_and_a_dry_run_says_what_it_would_be()
     assert_eq!(indexed(&folder), newest);
 
     // What is there is not fetched again; what is damaged is; what another selection brought stays in the index.
-    std::fs::write(folder.join("xz-5.2-0.conda"), "damaged").unwrap();
+    let mut damaged = std::fs::read(folder.join("xz-5.2-0.conda")).unwrap();
+    damaged[0] ^= 1;
+    std::fs::write(folder.join("xz-5.2-0.conda"), damaged).unwrap();
     stage.fake().log().clear();
     let run = pull_from(&stage, &home, cache.path()).args(["--all", "-p", "zlib"]);
     run.run().await.assert_code(0);
