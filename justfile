@@ -25,6 +25,10 @@ test *arguments:
 bench *arguments:
     ./tests/bench/run {{ arguments }}
 
+# Fuzz what comes from outside; arguments are seconds and targets (needs a nightly Rust and cargo-fuzz)
+fuzz *arguments:
+    ./fuzz/run {{ arguments }}
+
 # Everything that CI runs
 ci:
     ./.ci/run

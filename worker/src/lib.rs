@@ -30,7 +30,7 @@ mod slot;
 pub mod source;
 mod spans;
 pub mod spool;
-mod steps;
+pub mod steps;
 mod sums;
 mod transfer;
 

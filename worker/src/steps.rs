@@ -7,7 +7,7 @@ use mirror_queue::{Action, TaskFile};
 
 /// A file of the task and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum Step {
     /// The tag has it: nothing to do but to say so.
     Held(Wanted, Box<Descriptor>),
     /// It must be brought.
@@ -19,7 +19,9 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    pub(crate) fn wanted(&self) -> &Wanted {
+    /// The file.
+    #[must_use]
+    pub fn wanted(&self) -> &Wanted {
         match self {
             Self::Held(wanted, _)
             | Self::Fetch(wanted)
@@ -31,8 +33,10 @@ impl Step {
 
 /// A file of the task as it is worked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub struct Asked {
+    /// The file as its record describes it.
     pub wanted: Wanted,
+    /// What the task wants done with it.
     pub action: Action,
     /// Of a file whose record has no hash: what an earlier run brought.
     pub known_sha256: Option<[u8; 32]>,
@@ -40,7 +44,8 @@ pub(crate) struct Asked {
 
 impl Asked {
     /// `None`: the file's name is none.
-    pub(crate) fn of(file: &TaskFile) -> Option<Self> {
+    #[must_use]
+    pub fn of(file: &TaskFile) -> Option<Self> {
         Some(Self {
             wanted: Wanted {
                 file: file.file.parse::<FileName>().ok()?,
@@ -104,11 +109,8 @@ pub(crate) fn are_worth_a_look(files: &[Asked], allow_unverified: bool) -> bool 
 /// `existing` is the manifest at the tag if there is one; see [`needs_probe`] for when it must have
 /// been looked for. A file to keep that the tag does not have after all is brought like the others.
 /// `allow_unverified`: whether a file whose record has no hash may be taken as it comes.
-pub(crate) fn steps(
-    files: &[Asked],
-    existing: Option<&Manifest>,
-    allow_unverified: bool,
-) -> Vec<Step> {
+#[must_use]
+pub fn steps(files: &[Asked], existing: Option<&Manifest>, allow_unverified: bool) -> Vec<Step> {
     let mut steps: Vec<Step> = files
         .iter()
         .map(|file| {

@@ -121,12 +121,8 @@ impl SubdirLayout {
     /// When the name has no valid spelling in OCI.
     pub fn package(&self, file: &FileName) -> Result<Place, Unrepresentable> {
         let version_build = format!("{}-{}", file.version(), file.build());
-        let escaped = ["__p__", "__e__", "__eq__"];
         if file.name().starts_with("zzz_") {
             return Err(Unrepresentable::Ambiguous(file.name().to_owned()));
-        }
-        if escaped.iter().any(|escape| version_build.contains(escape)) {
-            return Err(Unrepresentable::Ambiguous(version_build));
         }
         let component = if file.name().starts_with('_') {
             format!("zzz{}", file.name())
@@ -137,6 +133,10 @@ impl SubdirLayout {
         let repository = format!("{}/{component}", self.prefix);
         self.checked_length(&repository)?;
         let tag = escape_tag(&version_build);
+        // `1__p+` would be spelled as `1+p__` is.
+        if unescape_tag(&tag) != version_build {
+            return Err(Unrepresentable::Ambiguous(version_build));
+        }
         if !is_tag(&tag) {
             return Err(Unrepresentable::Tag(tag));
         }
@@ -185,6 +185,13 @@ pub fn escape_tag(version_build: &str) -> String {
         .replace('+', "__p__")
         .replace('!', "__e__")
         .replace('=', "__eq__")
+}
+
+/// What a tag is the spelling of.
+fn unescape_tag(tag: &str) -> String {
+    tag.replace("__p__", "+")
+        .replace("__e__", "!")
+        .replace("__eq__", "=")
 }
 
 /// `^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`.
@@ -299,6 +306,8 @@ mod tests {
             "zzz_mutex-1-0.conda",
             "a-1__p__2-0.conda",
             "a-1-h__eq__0.conda",
+            "a-1__p+-0.conda",
+            "a-1-__e_=.conda",
         ] {
             assert!(
                 matches!(place(file), Err(Unrepresentable::Ambiguous(_))),

@@ -5,7 +5,7 @@ use mirror_channel::name::{ArchiveType, FileName};
 
 use crate::digest::Digest;
 use crate::layout;
-use crate::manifest::{CREATION_TIME, Descriptor, MD5, Manifest};
+use crate::manifest::{CREATION_TIME, Descriptor, MD5, Manifest, TITLE};
 
 /// A file as upstream's record describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,9 +68,10 @@ impl InfoLayers {
             Descriptor::titled(media_type, digest, size, title)
                 .annotated(CREATION_TIME, created.clone())
         };
+        let (archive_title, index_title) = info_titles(stem);
         Self {
-            archive: layer(layout::INFO, archive, format!("{stem}/info.tar.gz")),
-            index: layer(layout::INFO_INDEX, index, format!("{stem}/info/index.json")),
+            archive: layer(layout::INFO, archive, archive_title),
+            index: layer(layout::INFO_INDEX, index, index_title),
         }
     }
 
@@ -82,6 +83,23 @@ impl InfoLayers {
             index: manifest.layer(layout::INFO_INDEX)?.clone(),
         })
     }
+
+    /// The same under the titles that they have in the build `stem`.
+    fn titled(self, stem: &str) -> Self {
+        let (archive, index) = info_titles(stem);
+        Self {
+            archive: self.archive.annotated(TITLE, Some(archive)),
+            index: self.index.annotated(TITLE, Some(index)),
+        }
+    }
+}
+
+/// The titles of the info layers of the build `stem`.
+fn info_titles(stem: &str) -> (String, String) {
+    (
+        format!("{stem}/info.tar.gz"),
+        format!("{stem}/info/index.json"),
+    )
 }
 
 /// A package layer.
@@ -118,13 +136,15 @@ pub struct Transferred {
 /// hash, and formats that the tag has and upstream no longer lists.
 ///
 /// `listed` is everything upstream has for the build; `existing` the manifest at the tag, if it was
-/// probed. `info` comes once, from the `.conda` if there is one. `None` when there is no file to name.
+/// probed. `info` comes once, from the `.conda` if there is one. What is kept gets the titles of this build: some clients
+/// write files by them, and whoever wrote them before may be anybody. `None` when there is no file to name.
 #[must_use]
 pub fn assemble(
     listed: &[Wanted],
     transferred: &[Transferred],
     existing: Option<&Manifest>,
 ) -> Option<Manifest> {
+    let stem = listed.first().map(|wanted| wanted.file.stem());
     let new = |archive| transferred.iter().find(|file| file.archive == archive);
     let kept = |archive| {
         let existing = existing?;
@@ -138,12 +158,21 @@ pub fn assemble(
     };
     let layer = |archive| match new(archive) {
         Some(file) => Some(file.layer.clone()),
-        None => kept(archive).cloned(),
+        None => kept(archive).map(|layer| {
+            let title = stem.map(|stem| format!("{stem}.{}", archive.extension()));
+            layer.clone().annotated(TITLE, title)
+        }),
     };
     let conda = layer(ArchiveType::Conda);
     let tar_bz2 = layer(ArchiveType::TarBz2);
 
-    let existing_info = || existing.and_then(InfoLayers::of);
+    let existing_info = || {
+        let info = existing.and_then(InfoLayers::of)?;
+        Some(match stem {
+            Some(stem) => info.titled(stem),
+            None => info,
+        })
+    };
     let info = match (new(ArchiveType::Conda), &conda, new(ArchiveType::TarBz2)) {
         (Some(file), _, _) => Some(file.info.clone()),
         // A kept .conda: the tag's info came from it when it was pushed.

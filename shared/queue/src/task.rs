@@ -222,7 +222,8 @@ impl Task {
                 );
             }
         };
-        if !self.source.path().ends_with('/') {
+        // `oci:x/` has a path that nothing can be put behind.
+        if self.source.cannot_be_a_base() || !self.source.path().ends_with('/') {
             return refused("source", "must be a folder and end with `/`");
         }
         // What redaction would change is a user, a password, a query or a conda token.

@@ -149,7 +149,7 @@ fn a_local_folder_called_t_is_no_token() {
 #[test]
 fn names_that_leave_their_folder_are_refused_on_both_sides() {
     type Spoil = fn(&mut Task);
-    let spoils: [(&str, Spoil); 5] = [
+    let spoils: [(&str, Spoil); 6] = [
         ("files", |task| task.files[0].file = "../x.conda".to_owned()),
         ("channel", |task| task.channel = "a/../b".to_owned()),
         ("subdir", |task| task.subdir = "..".to_owned()),
@@ -157,6 +157,7 @@ fn names_that_leave_their_folder_are_refused_on_both_sides() {
         ("source", |task| {
             task.source = "https://host.test/chan".parse().unwrap();
         }),
+        ("source", |task| task.source = "oci:chan/".parse().unwrap()),
     ];
     for (field, spoil) in spoils {
         let mut task = sample(1);

@@ -4,6 +4,5 @@
 mod bombs;
 mod formats;
 mod golden;
-mod hostile;
 mod make;
 mod refusals;

@@ -49,6 +49,8 @@ enum Value {
     Bool(bool),
     Integer(i128),
     Number(f64),
+    /// A float that is none. JSON has no such, so no shard of ours; but it is the same as itself.
+    NoNumber,
     Text(String),
     List(Vec<Value>),
     Map(BTreeMap<String, Value>),
@@ -103,7 +105,10 @@ impl<'de> Deserialize<'de> for Value {
             }
 
             fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-                Ok(Value::Number(value))
+                Ok(match value.is_nan() {
+                    true => Value::NoNumber,
+                    false => Value::Number(value),
+                })
             }
 
             fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {

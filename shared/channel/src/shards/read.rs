@@ -11,12 +11,14 @@ use crate::zst;
 
 /// The largest index read, decompressed, in bytes. conda-forge's 34,000 names need 2 MB.
 const MAX_BYTES: u64 = 64 << 20;
+/// How deep it may be nested. `info` has a few levels; what a stack holds depends on the thread.
+const MAX_DEPTH: usize = 32;
 
 /// The shards that an index (`repodata_shards.msgpack.zst`) lists: name to sha256. Hashes may be binary, arrays of
 /// integers or hex; the zstd frame may lack its size. All of these exist in the wild.
 ///
 /// # Errors
-/// Anything else; more than 64 MiB of content.
+/// Anything else; more than 64 MiB of content; nested deeper than any index.
 pub fn read_index(bytes: &[u8]) -> Result<BTreeMap<String, [u8; 32]>, ShardError> {
     #[derive(Deserialize)]
     struct Index {
@@ -25,8 +27,10 @@ pub fn read_index(bytes: &[u8]) -> Result<BTreeMap<String, [u8; 32]>, ShardError
     let mut content = Vec::new();
     zst::decompress(bytes, &mut content, MAX_BYTES)
         .map_err(|error| ShardError::Index(error.to_string()))?;
-    let index: Index =
-        rmp_serde::from_slice(&content).map_err(|error| ShardError::Index(error.to_string()))?;
+    let mut reader = rmp_serde::Deserializer::from_read_ref(&content);
+    reader.set_max_depth(MAX_DEPTH);
+    let index =
+        Index::deserialize(&mut reader).map_err(|error| ShardError::Index(error.to_string()))?;
     Ok(index
         .shards
         .into_iter()

@@ -35,7 +35,7 @@ pub(super) struct ErrorAnswer {
     status: StatusCode,
     headers: HeaderMap,
     raw: String,
-    code: String,
+    pub(super) code: String,
     pub(super) message: String,
 }
 
@@ -64,7 +64,12 @@ impl ErrorAnswer {
         };
         // What came in that time, before the bound, or before the connection broke, says enough.
         let _ = tokio::time::timeout(ERROR_TIME, reading).await;
-        let raw = String::from_utf8_lossy(&body).into_owned();
+        Self::of(host, status, headers, &body)
+    }
+
+    /// What these bytes of a body say.
+    pub(super) fn of(host: String, status: StatusCode, headers: HeaderMap, body: &[u8]) -> Self {
+        let raw = String::from_utf8_lossy(body).into_owned();
         let spec = serde_json::from_str::<SpecErrors>(&raw).ok();
         let (code, message) = match spec.and_then(|spec| spec.errors.into_iter().next()) {
             Some(error) => (
@@ -86,7 +91,11 @@ impl ErrorAnswer {
 
     /// How long the registry asks to be left alone, if it does.
     pub(super) fn pause(&self) -> Option<Duration> {
-        throttle::pause(self.status, &self.headers, &self.raw, SystemTime::now())
+        self.pause_at(SystemTime::now())
+    }
+
+    pub(super) fn pause_at(&self, now: SystemTime) -> Option<Duration> {
+        throttle::pause(self.status, &self.headers, &self.raw, now)
     }
 
     pub(super) fn into_error(self, action: &'static str, repository: &str) -> RegistryError {

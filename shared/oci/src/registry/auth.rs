@@ -1,7 +1,7 @@
 //! Logging in: what the registry asks for is learned from its first 401, tokens are kept per
 //! repository and fetched once however many requests wait for them.
 
-mod token;
+pub(super) mod token;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -97,8 +97,9 @@ impl Authorization {
     }
 }
 
+/// How a registry is logged in to.
 #[derive(Debug, Clone)]
-enum Scheme {
+pub(super) enum Scheme {
     Unknown,
     Basic,
     Bearer { realm: Url, service: Option<String> },
@@ -217,7 +218,8 @@ impl Auth {
         access: Access,
         sent: &Authorization,
     ) -> Result<bool, RegistryError> {
-        let Some(scheme) = self.choose(challenges) else {
+        let login = self.credentials.as_ref();
+        let Some(scheme) = Scheme::choose(challenges, login, self.plain_http) else {
             return Ok(false);
         };
         let again = match (&scheme, sent) {
@@ -262,37 +264,6 @@ impl Auth {
         true
     }
 
-    /// The first scheme that is usable; without a login rather one that may do without.
-    fn choose(&self, challenges: &[Challenge]) -> Option<Scheme> {
-        let usable = || challenges.iter().filter_map(|asked| self.usable(asked));
-        let bearer = || usable().find(|scheme| matches!(scheme, Scheme::Bearer { .. }));
-        match self.credentials {
-            Some(_) => usable().next(),
-            None => bearer().or_else(|| usable().next()),
-        }
-    }
-
-    /// Credentials go to a realm over https only, or where the user himself wrote `http://`.
-    fn usable(&self, challenge: &Challenge) -> Option<Scheme> {
-        let identity_token = self
-            .credentials
-            .as_ref()
-            .is_some_and(Credentials::is_identity_token);
-        match challenge {
-            Challenge::Basic if identity_token => None,
-            Challenge::Basic => Some(Scheme::Basic),
-            Challenge::Bearer { realm, service, .. } => {
-                let realm = Url::parse(realm).ok()?;
-                let safe =
-                    realm.scheme() == "https" || (realm.scheme() == "http" && self.plain_http);
-                safe.then(|| Scheme::Bearer {
-                    realm,
-                    service: service.clone(),
-                })
-            }
-        }
-    }
-
     fn slot(&self, repository: &str, access: Access) -> TokenSlot {
         let mut tokens = self.tokens.lock().expect("no panic under this lock");
         if tokens.len() >= MAX_TOKENS {
@@ -300,5 +271,50 @@ impl Auth {
             tokens.retain(|_, slot| Arc::strong_count(slot) > 1);
         }
         Arc::clone(tokens.entry((repository.to_owned(), access)).or_default())
+    }
+}
+
+impl Scheme {
+    /// The first scheme that is usable; without a login rather one that may do without. `plain_http`: the user himself
+    /// wrote `http://`.
+    pub(super) fn choose(
+        challenges: &[Challenge],
+        login: Option<&Credentials>,
+        plain_http: bool,
+    ) -> Option<Self> {
+        let mut usable = challenges
+            .iter()
+            .filter_map(|asked| Self::usable(asked, login, plain_http));
+        if login.is_some() {
+            return usable.next();
+        }
+        let mut first = None;
+        for scheme in usable {
+            if matches!(scheme, Self::Bearer { .. }) {
+                return Some(scheme);
+            }
+            first.get_or_insert(scheme);
+        }
+        first
+    }
+
+    /// Credentials go to a realm over https only, or where the user himself wrote `http://`.
+    fn usable(
+        challenge: &Challenge,
+        login: Option<&Credentials>,
+        plain_http: bool,
+    ) -> Option<Self> {
+        match challenge {
+            Challenge::Basic if login.is_some_and(Credentials::is_identity_token) => None,
+            Challenge::Basic => Some(Self::Basic),
+            Challenge::Bearer { realm, service, .. } => {
+                let realm = Url::parse(realm).ok()?;
+                let safe = realm.scheme() == "https" || (realm.scheme() == "http" && plain_http);
+                safe.then(|| Self::Bearer {
+                    realm,
+                    service: service.clone(),
+                })
+            }
+        }
     }
 }

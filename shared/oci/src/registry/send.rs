@@ -8,6 +8,7 @@ use mirror_runtime::telemetry::{SPANS, traced};
 use mirror_runtime::{HostBudget, RequestKind, clock};
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
+use url::Url;
 
 use super::Registry;
 use super::answer::ErrorAnswer;
@@ -32,7 +33,7 @@ impl Registry {
     /// Sends `request` and gives whatever answer is neither a 401 to be logged in after nor a plea
     /// for patience.
     pub(super) async fn send(&self, request: Request<'_>) -> Result<Response, RegistryError> {
-        let own_host = request.url.origin() == self.base.origin();
+        let own_host = is_home(&self.base, &request.url);
         let host = host_of(&request.url);
         let mut logged_in = false;
         let mut pleas = Pleas::default();
@@ -55,7 +56,7 @@ impl Registry {
             tracing::debug!(method = %request.method, repository = request.repository, status = status.as_u16(), request.action);
 
             // A store that we were redirected to has no say in how to log in here.
-            let at_home = own_host && response.url().origin() == self.base.origin();
+            let at_home = own_host && is_home(&self.base, response.url());
             if status == StatusCode::UNAUTHORIZED && at_home {
                 let asked = challenges(response.headers());
                 if !logged_in {
@@ -116,7 +117,7 @@ impl Registry {
 
     /// What to log in with. Credentials stay at home: an upload may be sent on to a store elsewhere.
     async fn authorization(&self, request: &Request<'_>) -> Result<Authorization, RegistryError> {
-        if request.url.origin() != self.base.origin() {
+        if !is_home(&self.base, &request.url) {
             return Ok(Authorization::None);
         }
         let also_pull = AlsoPull {
@@ -229,11 +230,16 @@ impl Registry {
         };
         let error = RegistryError::unanswered(request.action, &self.host, request.repository, why);
         let asked = led_to.as_ref().unwrap_or(&request.url);
-        Err(match asked.origin() == self.base.origin() {
+        Err(match is_home(&self.base, asked) {
             true => error,
             false => error.elsewhere(host_of(asked)),
         })
     }
+}
+
+/// Whether `url` is the registry's own, at `base`: nobody else gets its login or a say in it.
+pub(super) fn is_home(base: &Url, url: &Url) -> bool {
+    url.origin() == base.origin()
 }
 
 /// The method as traces and metrics name it.

@@ -193,12 +193,7 @@ impl Auth {
         let body = read_limited(answer, MAX_TOKEN_ANSWER)
             .await
             .map_err(|e| e.into_error(ACTION, &self.host, repository))?;
-        let answer: TokenAnswer = serde_json::from_slice(&body).unwrap_or_default();
-        let secret = answer
-            .token
-            .or(answer.access_token)
-            .filter(|token| !token.is_empty());
-        let Some(secret) = secret else {
+        let Some((secret, life)) = given(&body) else {
             return Err(RegistryError::Protocol {
                 action: ACTION,
                 host: self.host.clone(),
@@ -206,12 +201,8 @@ impl Auth {
                 problem: "the token endpoint's answer holds no token".into(),
             });
         };
-        let life = match life_of_jwt(&secret) {
-            Some(written) => life(&answer.expires_in).min(written),
-            None => life(&answer.expires_in),
-        };
         Ok(Token {
-            secret: Secret::new(secret),
+            secret,
             two_scopes: scopes.len() > 1,
             other: None,
             expires: asked + life,
@@ -220,7 +211,17 @@ impl Auth {
     }
 }
 
-#[derive(Deserialize, Default)]
+/// The token of an answer, and how long it is taken to be good; `None` if it holds none.
+pub(in crate::registry) fn given(answer: &[u8]) -> Option<(Secret, Duration)> {
+    let answer: TokenAnswer = serde_json::from_slice(answer).ok()?;
+    let token = answer.token.or(answer.access_token);
+    let token = token.filter(|token| !token.is_empty())?;
+    let said = life(&answer.expires_in);
+    let life = life_of_jwt(&token).map_or(said, |written| said.min(written));
+    Some((Secret::new(token), life))
+}
+
+#[derive(Deserialize)]
 struct TokenAnswer {
     token: Option<String>,
     access_token: Option<String>,
