@@ -9,8 +9,9 @@ use mirror_runtime::metrics::metrics;
 use mirror_runtime::{RequestKind, Secret};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{RequestBuilder, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use url::Url;
 
 use super::{Access, Auth};
@@ -226,8 +227,14 @@ struct TokenAnswer {
     token: Option<String>,
     access_token: Option<String>,
     /// A whole number by the specification; a token is good whatever stands here.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "anything")]
     expires_in: Value,
+}
+
+/// Any JSON, null for what no [`Value`] holds (a number out of range).
+fn anything<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str(raw.get()).unwrap_or_default())
 }
 
 /// What `expires_in` says, in seconds, within bounds.
@@ -284,13 +291,15 @@ mod tests {
         ];
         for (expires_in, seconds) in cases {
             let answer = json!({"token": "x", "expires_in": expires_in});
-            let answer: TokenAnswer = serde_json::from_value(answer).unwrap();
+            let answer: TokenAnswer = serde_json::from_str(&answer.to_string()).unwrap();
             assert_eq!(answer.token.as_deref(), Some("x"), "{expires_in}");
             let expected = Duration::from_secs(seconds);
             assert_eq!(life(&answer.expires_in), expected, "{expires_in}");
         }
-        let answer: TokenAnswer = serde_json::from_str(r#"{"token":"x"}"#).unwrap();
-        assert_eq!(life(&answer.expires_in), SHORTEST_LIFE);
+        for answer in [r#"{"token":"x"}"#, r#"{"token":"x","expires_in":1e999}"#] {
+            let answer: TokenAnswer = serde_json::from_str(answer).unwrap();
+            assert_eq!(life(&answer.expires_in), SHORTEST_LIFE);
+        }
     }
 
     #[test]
