@@ -106,7 +106,7 @@ pub(crate) fn are_worth_a_look(files: &[Asked], allow_unverified: bool) -> bool 
 
 /// One step a file, `.conda` first: its `info` is the one the manifest shows.
 ///
-/// `existing` is the manifest at the tag if there is one; see [`needs_probe`] for when it must have
+/// `existing` is the manifest at the tag if there is one; see `needs_probe` for when it must have
 /// been looked for. A file to keep that the tag does not have after all is brought like the others.
 /// `allow_unverified`: whether a file whose record has no hash may be taken as it comes.
 #[must_use]

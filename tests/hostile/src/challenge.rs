@@ -1,6 +1,6 @@
 //! `WWW-Authenticate`: what a registry, or whoever stands in for it, asks to be logged in with.
 //!
-//! - A header that follows RFC 9110 is read as [`strict`], an independent reading of its grammar, reads it.
+//! - A header that follows RFC 9110 is read as `strict`, an independent reading of its grammar, reads it.
 //! - Whatever a challenge says, written by the rules it is read back the same.
 //! - The login goes to the registry itself or to a realm that a challenge named, over https unless the user wrote
 //!   `http://`; an identity token never goes to the registry itself.

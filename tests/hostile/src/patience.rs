@@ -1,7 +1,7 @@
 //! An answer that refuses: whether it asks for patience, for how long, and what of it is shown.
 //!
 //! - A pause is a second at the least and an hour at the most.
-//! - `Retry-After` in seconds, and a Go duration in the body (ghcr.io), come to what [`nanoseconds`] reckons in whole
+//! - `Retry-After` in seconds, and a Go duration in the body (ghcr.io), come to what `nanoseconds` reckons in whole
 //!   numbers.
 //! - Only 403, 429 and 503 are pleas for patience, 429 always.
 //! - Code and message are short and have no control characters.
