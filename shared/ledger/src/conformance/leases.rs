@@ -35,6 +35,14 @@ pub async fn a_held_lease_names_its_owner(ledger: Arc<dyn Ledger>) {
     };
     assert_eq!(owner, "first");
     assert!(expires_ms > before + 300_000 && expires_ms < before + 3_600_000);
+    // To the millisecond, whenever it is asked: one that ends later than it did has a living owner.
+    for _ in 0..2000 {
+        let again = LeaseGrant::Held {
+            owner: "first".to_owned(),
+            expires_ms,
+        };
+        assert_eq!(acquire(&*ledger, "second", LONG).await, again);
+    }
     assert!(!renew(&*ledger, "second", LONG).await);
 }
 
