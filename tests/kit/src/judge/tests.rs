@@ -184,7 +184,9 @@ async fn a_missing_shard_index_is_no_sharded_answer() {
         .await
         .unwrap_err();
     assert!(
-        fallback.to_string().contains("rattler read repodata.json"),
+        fallback
+            .to_string()
+            .contains(r#"rattler read ["repodata.json.zst"]"#),
         "{fallback}"
     );
 }
