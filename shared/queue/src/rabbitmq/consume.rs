@@ -31,7 +31,7 @@ type Incoming = SelectAll<futures::stream::BoxStream<'static, Option<lapin::Resu
 pub(super) async fn pump(shared: Arc<Shared>) {
     while let Some(session) = shared.until_closed(shared.control.up()).await {
         let cause = match consumers(&shared, &session).await {
-            Err(error) => error.to_string(),
+            Err(cause) => cause,
             Ok((tags, mut incoming)) => {
                 match shared.until_closed(fill(&shared, &mut incoming)).await {
                     Some(cause) => cause,
@@ -110,7 +110,7 @@ fn came_before(headers: &Option<FieldTable>) -> bool {
 async fn consumers(
     shared: &Shared,
     session: &Session,
-) -> lapin::Result<(Vec<ShortString>, Incoming)> {
+) -> Result<(Vec<ShortString>, Incoming), String> {
     let mut incoming = SelectAll::new();
     let mut tags = Vec::new();
     for names in &shared.settings.names {
@@ -119,7 +119,7 @@ async fn consumers(
         let consumer = session
             .channel
             .basic_consume(queue, short(""), options, arguments);
-        let consumer = consumer.await?;
+        let consumer = session.answered(consumer).await?;
         tags.push(consumer.tag());
         incoming.push(with_end(consumer).boxed());
     }

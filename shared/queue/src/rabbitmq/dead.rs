@@ -51,7 +51,7 @@ pub(super) async fn bury(
 pub struct DeadLetters {
     shared: Arc<Shared>,
     /// Kept open for the channel.
-    _session: Arc<Session>,
+    session: Arc<Session>,
     channel: Channel,
 }
 
@@ -70,11 +70,11 @@ pub struct DeadLetter {
 impl DeadLetters {
     pub(super) async fn open(shared: Arc<Shared>) -> Result<Self, QueueError> {
         let session = shared.session().await?;
-        let channel = session.aside().await;
-        let channel = channel.map_err(|error| shared.unanswered(&error))?;
+        let channel = session.answered(session.aside()).await;
+        let channel = channel.map_err(|cause| shared.silent(cause))?;
         Ok(Self {
             shared,
-            _session: session,
+            session,
             channel,
         })
     }
@@ -87,7 +87,8 @@ impl DeadLetters {
         for names in &self.shared.settings.names {
             let queue = short(&names.dead());
             let got = self.channel.basic_get(queue, BasicGetOptions::default());
-            let got = got.await.map_err(|error| self.shared.unanswered(&error))?;
+            let got = self.session.answered(got).await;
+            let got = got.map_err(|cause| self.shared.silent(cause))?;
             if let Some(message) = got {
                 let broker = self.shared.broker();
                 return Ok(Some(DeadLetter::read(message.delivery, broker)));

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use lapin::Acker;
-use lapin::options::BasicNackOptions;
+use lapin::options::{BasicAckOptions, BasicNackOptions};
 use mirror_runtime::telemetry::TraceContext;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::session::LOOK;
 use crate::task::Task;
 
 /// The right to settle a message. Dropped before it was used, it returns the message to its queue.
@@ -33,18 +34,26 @@ impl Unsettled {
     pub(super) async fn ack(&mut self) -> bool {
         // The command is on its way with the first poll: from here on a drop must not add another.
         self.open = false;
-        matches!(
-            self.acker
-                .ack(lapin::options::BasicAckOptions::default())
-                .await,
-            Ok(true)
-        )
+        self.heard(self.acker.ack(BasicAckOptions::default())).await
     }
 
     /// Returns the message to its queue; `false` as above, which comes to the same.
     pub(super) async fn give_back(&mut self) -> bool {
         self.open = false;
-        matches!(self.acker.nack(requeue()).await, Ok(true))
+        self.heard(self.acker.nack(requeue())).await
+    }
+
+    /// Whether the broker was told. The library resolves no command that was given in the moment in which the connection
+    /// broke, so the connection is looked at as well.
+    async fn heard(&self, told: impl Future<Output = lapin::Result<bool>>) -> bool {
+        tokio::pin!(told);
+        loop {
+            match tokio::time::timeout(LOOK, &mut told).await {
+                Ok(told) => return matches!(told, Ok(true)),
+                Err(_) if !self.acker.usable() => return false,
+                Err(_) => {}
+            }
+        }
     }
 }
 

@@ -20,7 +20,7 @@ const HANDSHAKE: Duration = Duration::from_secs(20);
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Between two looks whether the connection still stands: who waits for a broker to speak learns of its death so.
-const LOOK: Duration = Duration::from_millis(500);
+pub(super) const LOOK: Duration = Duration::from_millis(500);
 
 /// What a connection is for. A broker that runs out of memory stops reading from connections that publish:
 /// acknowledgements, which free memory, must not be stuck behind.
@@ -120,6 +120,19 @@ impl Session {
         }
         let cause = self.cause.get().map(String::as_str);
         cause.unwrap_or("the broker is gone").to_owned()
+    }
+
+    /// What the broker answers, for as long as the session stands: the library resolves no command that was given in the
+    /// moment in which the connection broke.
+    pub(super) async fn answered<T>(
+        &self,
+        answer: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, String> {
+        tokio::select! {
+            biased;
+            answer = answer => answer.map_err(|error| error.to_string()),
+            cause = self.ended(|_| {}) => Err(cause),
+        }
     }
 
     /// Leaves in good order, if the broker still listens.

@@ -114,11 +114,8 @@ impl Shared {
         Ok(depth)
     }
 
-    pub(super) fn unanswered(&self, error: &lapin::Error) -> QueueError {
-        self.silent(error.to_string())
-    }
-
-    fn silent(&self, cause: String) -> QueueError {
+    /// The broker did not answer.
+    pub(super) fn silent(&self, cause: String) -> QueueError {
         QueueError::Unavailable {
             broker: self.broker(),
             what: "answer",

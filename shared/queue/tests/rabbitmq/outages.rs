@@ -1,14 +1,16 @@
 //! Brokers that stop, come back, lose what they had, or run out of memory.
 
 use std::io::Write;
+use std::num::NonZeroU16;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::join_all;
-use mirror_kit::servers::RabbitMq;
+use mirror_kit::servers::{Door, RabbitMq};
 use mirror_queue::conformance::sample;
+use mirror_queue::rabbitmq::Address;
 use mirror_queue::{QueueError, RabbitQueue, TaskQueue};
-use mirror_runtime::{Disposed as _, Disposition};
+use mirror_runtime::{Disposed as _, Disposition, Secret};
 
 use crate::support::{becomes, in_time, next, options};
 
@@ -149,4 +151,37 @@ async fn a_broker_out_of_memory_is_waited_for_and_still_hears_acknowledgements()
         .unwrap();
     publishing.await.unwrap().unwrap();
     assert_eq!(next(&queue).await.task, sample(3));
+}
+
+#[tokio::test]
+async fn what_is_settled_while_the_connection_breaks_is_settled_or_lost_and_nobody_waits_for_ever()
+{
+    let broker = RabbitMq::shared().await.unwrap();
+    let mut behind = options(&broker.url());
+    behind.prefetch = NonZeroU16::new(200).unwrap();
+    let straight = RabbitQueue::connect(behind.clone()).await.unwrap();
+    for round in 0..20 {
+        let mut door = Door::open_before(broker.addr()).unwrap();
+        let address = format!("amqp://guest:guest@{}/%2f", door.addr());
+        behind.address = Address::parse(&Secret::new(address)).unwrap();
+        let queue = RabbitQueue::connect(behind.clone()).await.unwrap();
+        join_all((0..200).map(|number| straight.publish(sample(number)))).await;
+        let mut held = Vec::new();
+        while held.len() < 200 {
+            held.push(next(&queue).await);
+        }
+        // In each round at other moments before, in and after the break.
+        let settling = held.into_iter().enumerate().map(async |(number, held)| {
+            for _ in 0..number * round / 4 {
+                tokio::task::yield_now().await;
+            }
+            in_time("a settled delivery", held.ack()).await
+        });
+        let (settled, shut) = tokio::join!(join_all(settling), door.shut());
+        shut.unwrap();
+        for settled in settled {
+            assert!(matches!(settled, Ok(()) | Err(QueueError::Lost { .. })));
+        }
+        in_time("the queue to close", queue.close()).await;
+    }
 }
