@@ -5,5 +5,6 @@ pub mod finished;
 pub mod folder_view;
 pub mod judged;
 pub mod mirror;
+pub mod secrets;
 pub mod stage;
 pub mod stored;

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::accept;
 use crate::tls::{TestCa, server_config};
 
 /// The server, on `127.0.0.1`. It runs on the runtime that started it and stops when dropped.
@@ -40,17 +41,12 @@ impl CalmServer {
         let requests = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&requests);
         let mut connections = JoinSet::new();
-        connections.spawn(async move {
-            // Dropped with this task, which ends the connections too.
-            let mut open = JoinSet::new();
-            for number in 0.. {
-                let Ok((connection, _)) = listener.accept().await else {
-                    continue;
-                };
-                let (acceptor, counted) = (acceptor.clone(), Arc::clone(&counted));
-                open.spawn(serve(acceptor, connection, number < excited, counted));
-            }
-        });
+        let mut left = excited;
+        connections.spawn(accept::each(listener, move |connection| {
+            let excited = left > 0;
+            left = left.saturating_sub(1);
+            serve(acceptor.clone(), connection, excited, Arc::clone(&counted))
+        }));
         Ok(Self {
             addr,
             requests,

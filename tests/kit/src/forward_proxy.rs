@@ -10,6 +10,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use crate::accept;
+
 /// Longest head of a request that is read.
 const MOST: usize = 16 * 1024;
 
@@ -44,19 +46,9 @@ impl ForwardProxy {
         let tunnels = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&tunnels);
         let mut connections = JoinSet::new();
-        connections.spawn(async move {
-            // Dropped with this task, which ends the tunnels too.
-            let mut open = JoinSet::new();
-            loop {
-                tokio::select! {
-                    accepted = listener.accept() => {
-                        let Ok((client, _)) = accepted else { continue };
-                        open.spawn(pass(client, Arc::clone(&known), Arc::clone(&noted)));
-                    }
-                    Some(_) = open.join_next() => {}
-                }
-            }
-        });
+        connections.spawn(accept::each(listener, move |client| {
+            pass(client, Arc::clone(&known), Arc::clone(&noted))
+        }));
         Ok(Self {
             addr,
             tunnels,

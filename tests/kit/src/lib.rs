@@ -1,6 +1,7 @@
 //! What the tests and the benchmark stand on: channels, servers with faults, and judges. It depends on none of the
 //! product's crates, so that what it says about a mirror is said by an independent witness.
 
+mod accept;
 pub mod calm;
 pub mod channel;
 pub mod collector;

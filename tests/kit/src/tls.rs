@@ -14,6 +14,8 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::accept;
+
 /// The name for which test certificates are made, beside `localhost` and
 /// `127.0.0.1`. It resolves nowhere: clients are told its address.
 pub const TEST_HOST: &str = "mirror.test";
@@ -105,19 +107,9 @@ impl TlsProxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let addr = listener.local_addr()?;
         let mut connections = JoinSet::new();
-        connections.spawn(async move {
-            // Dropped with this task, which ends the connections too.
-            let mut open = JoinSet::new();
-            loop {
-                tokio::select! {
-                    accepted = listener.accept() => {
-                        let Ok((connection, _)) = accepted else { continue };
-                        open.spawn(pass(acceptor.clone(), connection, upstream));
-                    }
-                    Some(_) = open.join_next() => {}
-                }
-            }
-        });
+        connections.spawn(accept::each(listener, move |connection| {
+            pass(acceptor.clone(), connection, upstream)
+        }));
         Ok(Self {
             addr,
             _connections: connections,

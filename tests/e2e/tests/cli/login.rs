@@ -3,20 +3,16 @@
 use std::collections::BTreeSet;
 
 use mirror_e2e::mirror::{Report, mirror};
+use mirror_e2e::secrets::{SECRETS, assert_no_secret};
 use mirror_e2e::stage::{NAMESPACE, Stage};
 use mirror_kit::fake_registry::{Anonymous, Auth, Bearer, Options};
-use mirror_kit::process::{Finished, Home, Run};
+use mirror_kit::process::{Home, Run};
 use mirror_kit::servers::{DockerRegistry, DockerRegistryOptions};
 
 use crate::support::{downloads, four_packages};
 
 const USER: &str = "robot";
 const PASSWORD: &str = "hunter2-correct-horse";
-/// `robot:hunter2-correct-horse` as Basic sends it, and the same with the wrong password below.
-const ENCODED: [&str; 2] = [
-    "cm9ib3Q6aHVudGVyMi1jb3JyZWN0LWhvcnNl",
-    "cm9ib3Q6aHVudGVyMi13cm9uZy1ob3JzZQ==",
-];
 const WRONG: &str = "hunter2-wrong-horse";
 
 /// Every way in which a registry may ask for a login.
@@ -50,16 +46,6 @@ async fn guarded(auth: &Auth) -> Stage {
 
 fn with_login(run: Run, password: &str) -> Run {
     run.env("ORAS_USER", USER).env("ORAS_PASS", password)
-}
-
-/// Neither password nor token nor header is in what was said.
-fn assert_no_secret(finished: &Finished) {
-    for text in [&finished.stdout, &finished.stderr] {
-        for secret in ["hunter2", ENCODED[0], ENCODED[1], "fake-token"] {
-            let shown = text.lines().find(|line| line.contains(secret));
-            assert_eq!(shown, None, "{secret} was shown");
-        }
-    }
 }
 
 #[tokio::test]
@@ -193,7 +179,7 @@ async fn secrets_stay_out_of_everything_that_is_written() {
             }
             seen += 1;
             let bytes = std::fs::read(&path).unwrap();
-            for secret in ["hunter2", ENCODED[0], "fake-token"] {
+            for secret in SECRETS {
                 let found = bytes
                     .windows(secret.len())
                     .any(|part| part == secret.as_bytes());

@@ -5,10 +5,11 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use mirror_e2e::cluster::{Cluster, Servers};
+use mirror_e2e::secrets::assert_no_secret;
 use mirror_e2e::stage::Stage;
 use mirror_kit::channel::standard;
 use mirror_kit::fake_registry::{Auth, Options};
-use mirror_kit::process::{Finished, Run, Running};
+use mirror_kit::process::{Run, Running};
 use tokio::time::{Instant, sleep};
 
 use crate::support::{LONG, stopped};
@@ -34,21 +35,6 @@ fn logged_in(run: Run) -> Run {
 /// With everything logged.
 fn traced(run: Run) -> Run {
     run.env("RUST_LOG", "trace")
-}
-
-fn assert_no_secret(finished: &Finished) {
-    for text in [&finished.stdout, &finished.stderr] {
-        for secret in [
-            "hunter2",
-            "aHVudGVyM",
-            "odW50ZXIy",
-            "h1bnRlcj",
-            "fake-token",
-        ] {
-            let shown = text.lines().find(|line| line.contains(secret));
-            assert_eq!(shown, None, "{secret} was shown");
-        }
-    }
 }
 
 #[tokio::test]

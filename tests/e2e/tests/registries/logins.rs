@@ -2,11 +2,12 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use mirror_e2e::secrets::assert_no_secret;
 use mirror_e2e::stage::{NAMESPACE, Stage};
 use mirror_kit::fake_registry::{Auth, Options};
 use mirror_kit::process::{Finished, Run};
 
-use crate::support::{PASSWORD, USER, assert_no_secret, docker_config, some_packages, write};
+use crate::support::{PASSWORD, USER, docker_config, some_packages, write};
 
 const WRONG: &str = "hunter2-wrong-horse";
 

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use mirror_e2e::mirror::{command, mirror};
+use mirror_e2e::secrets::assert_no_secret;
 use mirror_e2e::stage::{NAMESPACE, Stage};
 use mirror_kit::fake_registry::{Auth, FakeRegistry, Options};
 use mirror_kit::process::{Home, Run};
 
-use crate::support::{PASSWORD, USER, assert_no_secret, docker_config, some_packages, write};
+use crate::support::{PASSWORD, USER, docker_config, some_packages, write};
 
 /// The password of the registry that is pushed to.
 const OWN: &str = "hunter2-own";

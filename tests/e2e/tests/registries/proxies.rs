@@ -3,12 +3,13 @@
 use std::io::Write as _;
 
 use mirror_e2e::mirror::mirror;
+use mirror_e2e::secrets::assert_no_secret;
 use mirror_e2e::stage::{NAMESPACE, Stage};
 use mirror_kit::forward_proxy::{ForwardProxy, Tunnel};
 use mirror_kit::process::Run;
 use mirror_kit::tls::{TEST_HOST, TestCa, TlsProxy};
 
-use crate::support::{assert_no_secret, some_packages};
+use crate::support::some_packages;
 
 struct Behind {
     stage: Stage,

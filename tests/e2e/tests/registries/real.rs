@@ -3,12 +3,13 @@
 use std::io::Write as _;
 
 use mirror_e2e::mirror::mirror;
+use mirror_e2e::secrets::assert_no_secret;
 use mirror_e2e::stage::NAMESPACE;
 use mirror_kit::process::{Finished, Home, Run};
 use mirror_kit::servers::{DockerRegistry, DockerRegistryOptions, TokenServer};
 use mirror_kit::tls::TestCa;
 
-use crate::support::{PASSWORD, USER, assert_no_secret, some_packages};
+use crate::support::{PASSWORD, USER, some_packages};
 
 struct Real {
     registry: DockerRegistry,

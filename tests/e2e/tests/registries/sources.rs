@@ -1,9 +1,10 @@
 //! Private channels: the logins of rattler's store, each to its own host.
 
+use mirror_e2e::secrets::assert_no_secret;
 use mirror_e2e::stage::Stage;
 use mirror_kit::fake_channel::{Fault, Times};
 
-use crate::support::{assert_no_secret, some_packages, write};
+use crate::support::{some_packages, write};
 
 /// What a channel on `127.0.0.1` is shown with this entry of `RATTLER_AUTH_FILE`.
 async fn shown(entry: &str, key: &str) -> (Stage, Vec<(String, Option<String>)>) {

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
+use crate::accept;
+
 /// Connections that may wait at the door.
 const BACKLOG: u32 = 64;
 
@@ -74,19 +76,10 @@ fn socket_at(addr: SocketAddr) -> io::Result<TcpSocket> {
 }
 
 async fn pass(listener: TcpListener, to: SocketAddr) {
-    // Dropped with this task, which ends the connections too.
-    let mut open = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => {
-                let Ok((mut client, _)) = accepted else { continue };
-                open.spawn(async move {
-                    if let Ok(mut server) = TcpStream::connect(to).await {
-                        let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
-                    }
-                });
-            }
-            Some(_) = open.join_next() => {}
+    accept::each(listener, move |mut client| async move {
+        if let Ok(mut server) = TcpStream::connect(to).await {
+            let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
         }
-    }
+    })
+    .await;
 }
