@@ -17,6 +17,9 @@ use crate::patience::patiently;
 /// Repositories that are asked at once. Half a second away that is 64 repositories a second, more than all the workers need
 /// that a registry bears.
 const ASKED: usize = 32;
+/// For each worker of this machine: no more than it works off, and where descriptors are few enough for few workers only,
+/// lists must not take them all.
+const ASKED_FOR_EACH: usize = 4;
 /// Repositories remembered at once. Tasks come in the order of names, so few are asked for twice.
 const REMEMBERED: usize = 64;
 
@@ -31,12 +34,17 @@ pub(crate) struct Tags<'a> {
 }
 
 impl<'a> Tags<'a> {
-    pub(crate) fn new(destination: &'a Destination, layout: &'a SubdirLayout) -> Self {
+    /// For a run of so many workers.
+    pub(crate) fn new(
+        destination: &'a Destination,
+        layout: &'a SubdirLayout,
+        workers: usize,
+    ) -> Self {
         Self {
             destination,
             layout,
             recent: Mutex::default(),
-            asking: Semaphore::new(ASKED),
+            asking: Semaphore::new(at_once(workers)),
         }
     }
 
@@ -76,5 +84,19 @@ impl<'a> Tags<'a> {
         let listed = Listed::default();
         recent.push_back((repository.to_owned(), Arc::clone(&listed)));
         listed
+    }
+}
+
+fn at_once(workers: usize) -> usize {
+    ASKED.min(workers.saturating_mul(ASKED_FOR_EACH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_worker_has_few_repositories_asked_for_it_and_many_no_more_than_a_registry_bears() {
+        assert_eq!([1, 2, 8, usize::MAX].map(at_once), [4, 8, ASKED, ASKED]);
     }
 }

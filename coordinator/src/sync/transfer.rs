@@ -94,7 +94,8 @@ impl Sync<'_> {
             return Ok(None);
         }
         let ledger = publisher.ledger.clone();
-        let tags = (!plan.probe).then(|| Tags::new(destination, &self.layout));
+        let tags =
+            (!plan.probe).then(|| Tags::new(destination, &self.layout, self.run.options.workers));
         let mut follow = Follow::new(
             self.run,
             plan,

@@ -3,7 +3,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What a run has open beside its transfers, with some to spare: runtime, ledger and log some 20, lists of tags up to
-/// 32 connections, indexes of a folder up to 32 files.
+/// 32 connections (4 for a single worker), indexes of a folder up to 32 files.
 const BESIDE: u64 = 96;
 /// What one transfer has open at most: its download, four uploads with the files they are read from, a lookup.
 const EACH: u64 = 10;
