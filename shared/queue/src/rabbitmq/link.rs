@@ -112,7 +112,7 @@ async fn keep_up(settings: &Settings, role: Role, voice: &Voice, state: &watch::
                 let since = Instant::now();
                 voice.up(role);
                 state.send_replace(State::Up(Arc::clone(&session)));
-                let look = |session: &Session| voice.blocked(role, session.blocked());
+                let look = |session: &Session| voice.stands(role, session.blocked());
                 let cause = session.ended(look).await;
                 if since.elapsed() > STEADY {
                     pauses = Pauses::default();

@@ -32,6 +32,10 @@ pub(super) enum Role {
     Consume,
 }
 
+impl Role {
+    pub(super) const ALL: [Self; 2] = [Self::Publish, Self::Consume];
+}
+
 /// What all sessions of a queue are opened with.
 #[derive(Debug)]
 pub(super) struct Settings {
