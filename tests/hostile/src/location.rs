@@ -2,6 +2,7 @@
 //!
 //! - Only http and https are followed, to a host.
 //! - The registry's login goes along exactly if scheme, host and port are the registry's own.
+//! - A login in it is left out: only our own goes anywhere.
 //! - A query is kept as it is, the digest comes behind it.
 //! - Where it leads, it leads again.
 
@@ -49,6 +50,7 @@ fn followed(base: &Url, answered: &Url, header: &HeaderValue, mut url: Url) {
     let text = header.to_str().expect("only visible text is followed");
     assert!(matches!(url.scheme(), "http" | "https"), "{url}");
     assert!(url.host_str().is_some_and(|host| !host.is_empty()), "{url}");
+    assert_eq!((url.username(), url.password()), ("", None), "{text:?}");
 
     let home = |url: &Url| {
         let host = url.host_str().map(str::to_ascii_lowercase);

@@ -284,10 +284,16 @@ impl Registry {
     }
 }
 
-/// Where `location` leads from the address that answered, if it can be followed. Its query is the registry's and stays.
+/// Where `location` leads from the address that answered, if it can be followed. Its query is the registry's and stays; a
+/// login in it does not: it would go along as one more `Authorization`, and into the log.
 pub(super) fn resolved(answered: &Url, location: &HeaderValue) -> Option<Url> {
-    let url = answered.join(location.to_str().ok()?).ok()?;
-    matches!(url.scheme(), "http" | "https").then_some(url)
+    let mut url = answered.join(location.to_str().ok()?).ok()?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return None;
+    }
+    url.set_username("").ok()?;
+    url.set_password(None).ok()?;
+    Some(url)
 }
 
 /// What a POST came to.
@@ -339,6 +345,10 @@ mod tests {
             ),
             ("//store.example/x", Some("https://store.example/x")),
             ("1?s", Some("https://r.example/v2/ns/a/blobs/uploads/1?s")),
+            (
+                "https://user:secret@store.example/x",
+                Some("https://store.example/x"),
+            ),
             ("file:///etc/passwd", None),
             ("javascript:1", None),
             ("http://", None),
