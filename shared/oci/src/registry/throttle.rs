@@ -106,6 +106,8 @@ mod tests {
         assert_eq!(asked(429, &none, ""), Some(DEFAULT_PAUSE));
         let ghcr = "denied: retry-after: 1m2.5s, allowed: 2000/minute";
         assert_eq!(asked(429, &none, ghcr), Some(Duration::from_millis(62_500)));
+        let hours = "retry-after: 0.25h, allowed: 2000/minute";
+        assert_eq!(asked(429, &none, hours), Some(Duration::from_secs(900)));
     }
 
     #[test]
