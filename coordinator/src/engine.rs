@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use mirror_channel::channel::{Channel, Location};
 use mirror_channel::selection::{Filters, NewerThan, Selection, unmatched};
-use mirror_oci::registry::Credentials;
+use mirror_oci::registry::{Address, Credentials};
 use mirror_runtime::{Shutdown, clock, process};
 use mirror_worker::spool::{Spool, empty_folder};
 use mirror_worker::{Activity, WorkerError};
@@ -21,7 +21,7 @@ use crate::push_cache::Push;
 use crate::report::Report;
 use crate::run::Run;
 use crate::subdirs::{Ended, Synced};
-use crate::summary::{SubdirSummary, Summary};
+use crate::summary::{Deed, SubdirSummary, Summary};
 use crate::{crew, push_cache, undistributable};
 
 /// What somebody wants mirrored, checked.
@@ -64,7 +64,13 @@ pub(crate) async fn run(
 ) -> Summary {
     let started = Instant::now();
     let registry = request.options.registry.as_ref();
+    let deed = match (&request.push, registry) {
+        (Some(_), _) => Deed::PushCache,
+        (None, Some(Address::Channel(_))) => Deed::PullCache,
+        (None, _) => Deed::Mirror,
+    };
     let mut summary = Summary {
+        deed,
         name: request.name.clone(),
         channel: request.channel.name.clone(),
         registry: registry.map(ToString::to_string),

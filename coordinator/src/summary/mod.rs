@@ -1,5 +1,6 @@
 //! What a run came to, for people and for scripts. `docs/report.schema.json` describes the JSON.
 
+mod deed;
 mod lines;
 mod plan_text;
 mod text;
@@ -11,6 +12,7 @@ use serde::Serialize;
 use crate::plan::{self, NameTotal};
 use crate::subdirs::Ended;
 
+pub(crate) use deed::Deed;
 pub(crate) use totals::Totals;
 use totals::largest_names;
 pub(crate) use units::{ago, duration, number, size};
@@ -59,7 +61,7 @@ pub(crate) struct SubdirSummary {
     /// A mirror that is pulled from has no index of it.
     #[serde(skip)]
     pub lacks_index: bool,
-    /// Why the subdir could not be mirrored, if it could not.
+    /// Why the subdir could not be brought, if it could not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
@@ -113,6 +115,9 @@ impl SubdirSummary {
 /// A whole run.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Summary {
+    /// What was done.
+    #[serde(skip)]
+    pub deed: Deed,
     /// The mirror's name in a configuration file, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::lines::{Causes, counts, unchanged, width};
-use super::{Publication, SubdirSummary, Summary, duration, number, size};
+use super::{Deed, Publication, SubdirSummary, Summary, duration, number, size};
 
 impl Summary {
     /// A line for each subdir and one for the whole.
@@ -14,7 +14,7 @@ impl Summary {
         let mut causes = Causes::default();
         for subdir in &self.subdirs {
             let line = match &subdir.error {
-                Some(error) => format!("{}: {}", broken(subdir), causes.tell(error)),
+                Some(error) => format!("{}: {}", broken(subdir, self.deed), causes.tell(error)),
                 None => line(subdir),
             };
             let _ = writeln!(text, "{:<width$} {line}", subdir.subdir);
@@ -30,9 +30,10 @@ impl Summary {
         let _ = match queued {
             0 => write!(
                 text,
-                "{verb} in {time}: {}, {} mirrored",
+                "{verb} in {time}: {}, {} {}",
                 number(totals.done, "file"),
-                size(totals.done_bytes)
+                size(totals.done_bytes),
+                self.deed.done()
             ),
             queued => write!(text, "{verb} in {time}: {} queued", number(queued, "build")),
         };
@@ -78,12 +79,13 @@ impl Summary {
     }
 }
 
-fn broken(subdir: &SubdirSummary) -> String {
+fn broken(subdir: &SubdirSummary, deed: Deed) -> String {
+    let brought = deed.done();
     match subdir.done {
-        0 => "could not be mirrored".to_owned(),
+        0 => format!("could not be {brought}"),
         done => {
             let planned = number(subdir.planned_files, "file");
-            format!("could not be mirrored beyond {done} of {planned}")
+            format!("could not be {brought} beyond {done} of {planned}")
         }
     }
 }
@@ -179,6 +181,32 @@ mod tests {
             "linux-64       0 of 0 files, 3 found there, index published with 3 records\n\
              finished in 1.0s: 0 files, 0 B mirrored, 3 found there, 1 listed by another program and not there\n"
         );
+    }
+
+    #[test]
+    fn each_command_has_a_word_for_what_it_did() {
+        for (deed, word) in [
+            (Deed::Mirror, "mirrored"),
+            (Deed::PullCache, "pulled"),
+            (Deed::PushCache, "pushed"),
+        ] {
+            let broken = SubdirSummary {
+                error: Some("the disk is full".to_owned()),
+                ..subdir("linux-64")
+            };
+            let text = Summary {
+                deed,
+                ..summary(vec![broken])
+            }
+            .text();
+            assert_eq!(
+                text,
+                format!(
+                    "linux-64       could not be {word}: the disk is full\n\
+                     finished in 1.0s: 0 files, 0 B {word}\n"
+                )
+            );
+        }
     }
 
     #[test]
