@@ -96,7 +96,12 @@ impl ChannelFolder {
     pub fn publish(&self, subdir: &str, files: &IndexFiles) -> io::Result<()> {
         let folder = self.subdir(subdir)?;
         let shards = folder.join(SHARDS);
-        fs::create_dir_all(&shards)?;
+        // One without shards has no folder for them.
+        let home = match files.shards.new.is_empty() {
+            true => &folder,
+            false => &shards,
+        };
+        fs::create_dir_all(home)?;
         let mut pack = File::open(&files.shards.pack.path)?;
         for shard in &files.shards.new {
             pack.seek(SeekFrom::Start(shard.offset))?;
