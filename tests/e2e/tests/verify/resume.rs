@@ -13,8 +13,8 @@ fn manifests(stage: &Stage) -> usize {
     stage.fake().log().count(Kind::ManifestGet)
 }
 
-/// Kills a look at the first builds, of which one is damaged.
-async fn interrupted() -> (Stage, String) {
+/// A mirror whose first file is damaged, and how often a look passes its fail point before it is well among the builds.
+async fn damaged() -> (Stage, String, u32) {
     let stage = Stage::registry(|dir| bulk(dir, BUILDS, 300)).await;
     stage.run().run().await.assert_code(0);
     let mut files: Vec<_> = stage.channel.mirrored().collect();
@@ -32,6 +32,12 @@ async fn interrupted() -> (Stage, String) {
         ))
         .len();
     let nth = u32::try_from(names + 300).unwrap();
+    (stage, damaged, nth)
+}
+
+/// Kills a look at the first builds, of which one is damaged.
+async fn interrupted() -> (Stage, String) {
+    let (stage, damaged, nth) = damaged().await;
     let killed = verify(&stage)
         .kill_at_nth("while-verifying", nth)
         .run()
@@ -69,12 +75,14 @@ async fn whoever_wants_to_begins_anew() {
 
 #[tokio::test]
 async fn an_interrupted_look_ends_in_order_and_goes_on() {
-    let stage = Stage::registry(|dir| bulk(dir, 20, 300)).await;
-    stage.run().run().await.assert_code(0);
-    let mut running = verify(&stage).pause_at("while-verifying").spawn();
+    let (stage, damaged, nth) = damaged().await;
+    let running = verify(&stage).pause_at_nth("while-verifying", nth);
+    let mut running = running.spawn();
     running.paused("while-verifying").await;
     running.term();
     let ended = running.wait().await;
     ended.assert_code(143);
-    report(&stage, verify(&stage), 0).await;
+    let seen = report(&stage, verify(&stage), 1).await;
+    assert_eq!(found(&seen, "damage"), [format!("blob-missing {damaged}")]);
+    assert_eq!(seen["summary"]["subdirs"][0]["resumed"], true, "{seen:#}");
 }
