@@ -162,6 +162,8 @@ impl<'a> Follow<'a> {
         loop {
             if self.exhausted && self.window.is_empty() {
                 self.take_note_of_the_dead().await?;
+                // The last that the metrics say of a run that is over.
+                self.measure().await;
                 return Ok(Followed::Complete);
             }
             tokio::select! {
@@ -186,7 +188,7 @@ impl<'a> Follow<'a> {
                         self.window.insert(stem, Open { planned, queued });
                     }
                 },
-                () = sleep_until(watched), if self.run.options.memory.is_shared() => {
+                () = sleep_until(watched) => {
                     watched = Instant::now() + watch::LOOK;
                     if let Some(ended) = self.look_after(self.subdir).await? {
                         return Ok(ended);

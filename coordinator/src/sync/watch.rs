@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use mirror_queue::Depth;
 use mirror_runtime::metrics::metrics;
 use mirror_worker::CLAIM;
 use tokio::time::Instant;
@@ -34,7 +35,7 @@ impl Watch {
     pub(super) fn new(ledger: String) -> Self {
         Self {
             ledger,
-            next_depth: Instant::now() + DEPTH,
+            next_depth: Instant::now(),
             quiet_since: None,
             paused: false,
         }
@@ -44,6 +45,25 @@ impl Watch {
 impl Follow<'_> {
     /// Looks at everything that is due. `Some`: the run must not go on as it is.
     pub(super) async fn look_after(&mut self, subdir: &str) -> anyhow::Result<Option<Followed>> {
+        if self.run.options.memory.is_shared()
+            && let Some(ended) = self.obey(subdir).await?
+        {
+            return Ok(Some(ended));
+        }
+        let now = Instant::now();
+        if now >= self.watch.next_depth {
+            self.watch.next_depth = now + DEPTH;
+            let depth = self.measure().await;
+            // What is in this process gets lost only with it.
+            if self.run.options.queue.is_some() {
+                self.heal(subdir, depth, now).await?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Asks the ledger that others share whether it is the one that the plan was made with, and what users want.
+    async fn obey(&mut self, subdir: &str) -> anyhow::Result<Option<Followed>> {
         let ledger = &self.run.ledger;
         if ledger.id(subdir).await? != self.watch.ledger {
             return Ok(Some(Followed::LedgerLost));
@@ -61,28 +81,34 @@ impl Follow<'_> {
                 false => tracing::warn!(subdir, "resumed"),
             }
         }
-        let now = Instant::now();
-        if control.paused {
-            self.watch.quiet_since = None;
-        } else if self.run.options.queue.is_some() && now >= self.watch.next_depth {
-            self.watch.next_depth = now + DEPTH;
-            self.heal(subdir, now).await?;
-        }
         Ok(None)
     }
 
-    async fn heal(&mut self, subdir: &str, now: Instant) -> anyhow::Result<()> {
-        let depth = tokio::time::timeout(PATIENCE, self.run.queue.depth()).await;
-        let depth = match depth {
-            Ok(Ok(depth)) => depth,
+    /// What the queue holds, for the metrics as well; `None` while it cannot be asked.
+    pub(super) async fn measure(&self) -> Option<Depth> {
+        match tokio::time::timeout(PATIENCE, self.run.queue.depth()).await {
+            Ok(Ok(depth)) => {
+                metrics().depth(depth.ready, depth.delayed, depth.dead);
+                Some(depth)
+            }
             away => {
                 // That it is away the queue itself says.
                 tracing::debug!(?away, "cannot see what the queue holds");
-                self.watch.quiet_since = None;
-                return Ok(());
+                None
             }
+        }
+    }
+
+    async fn heal(
+        &mut self,
+        subdir: &str,
+        depth: Option<Depth>,
+        now: Instant,
+    ) -> anyhow::Result<()> {
+        let Some(depth) = depth.filter(|_| !self.watch.paused) else {
+            self.watch.quiet_since = None;
+            return Ok(());
         };
-        metrics().depth(depth.ready, depth.delayed, depth.dead);
         if depth.dead > 0 {
             self.take_note_of_the_dead().await?;
         }

@@ -93,7 +93,7 @@ definitions! {
     THROTTLED: Counter "conda_oci.host.throttled" ["s"] {"server.address"}
         "For how long hosts asked to be left alone, as this process saw it.";
     DEPTH: Gauge "conda_oci.queue.depth" ["{task}"] {"state"}
-        "Tasks at the broker: ready, delayed, or dead (put aside, which nobody can work on).";
+        "Tasks in the queue: ready, delayed, or dead (put aside, which nobody can work on).";
     LEDGER: Histogram "conda_oci.ledger.duration" ["s"] {"db.system.name", "operation", "outcome"}
         "Requests to the ledger.";
     LEASE: Gauge "conda_oci.lease.held" ["{lease}"] {"channel", "subdir"}
