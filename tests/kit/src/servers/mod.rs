@@ -1,10 +1,11 @@
 //! Real servers for tests: a registry process, or the one that the environment
-//! names; Redis. A missing program fails the test and says how to get it; nothing is
+//! names; RabbitMQ, Redis, Prometheus. A missing program fails the test and says how to get it; nothing is
 //! skipped in silence.
 
 mod docker_registry;
 mod door;
 mod leash;
+mod prometheus;
 mod rabbitmq;
 mod redis;
 pub mod skopeo;
@@ -24,6 +25,7 @@ use url::Url;
 
 pub use self::docker_registry::{DockerRegistry, DockerRegistryOptions};
 pub use self::door::Door;
+pub use self::prometheus::Prometheus;
 pub use self::rabbitmq::{RABBITMQ_VARIABLE, RabbitMq, RabbitMqOptions};
 pub use self::redis::{RedisCluster, RedisOptions, RedisServer};
 pub use self::token_server::TokenServer;

@@ -1,17 +1,13 @@
-//! What processes tell of themselves: traces and metrics at a collector, metrics at `--listen`, ids of traces in the log.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+//! One trace from the plan to the PUT of a manifest, whoever transfers; of a large plan one for each build.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::TcpListener;
-use std::time::{Duration, Instant};
 
 use mirror_e2e::cluster::Cluster;
 use mirror_e2e::stage::Stage;
-use mirror_kit::channel::standard;
+use mirror_kit::channel::{bulk, standard};
 use mirror_kit::collector::{Collector, Span};
-use mirror_kit::process::{Run, Running};
 
-const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+use crate::ENDPOINT;
 
 /// # Panics
 /// If the spans are not one trace whose parents are all there, with one root of this name.
@@ -138,116 +134,37 @@ async fn one_process_makes_one_tree_of_spans_as_well() {
     let spans = collector.spans();
     assert_one_tree(&spans, "mirror");
     assert_steps(&spans, "memory");
+    let metrics = collector.metrics();
+    assert!(metrics.contains("conda_oci.queue.depth"), "{metrics:?}");
 }
 
+/// One more than are shown as parts of one trace (`coordinator/src/sync/spans.rs`).
+const MANY: usize = 1001;
+
 #[tokio::test]
-async fn lines_of_the_log_that_belong_to_a_trace_name_it() {
+async fn builds_of_a_large_plan_have_a_trace_each_with_a_link_to_the_runs() {
     let collector = Collector::start().await.unwrap();
-    let stage = Stage::registry(standard).await;
+    let stage = Stage::folder(|dir| bulk(dir, MANY, 100)).await;
     let run = stage.run().env(ENDPOINT, collector.url());
-    let ended = run.args(["--debug", "--log-format", "json"]).run().await;
-    let log = ended.assert_code(0).stderr.clone();
-    let spans = collector.spans();
-    let ids: BTreeSet<&str> = spans.iter().map(|span| span.id.as_str()).collect();
-    let lines: Vec<serde_json::Value> = log
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("each line is an object"))
-        .collect();
-    let with: Vec<_> = lines
-        .iter()
-        .filter_map(|line| line.get("trace_id").map(|trace| (trace, &line["span_id"])))
-        .collect();
-    assert!(!with.is_empty(), "{log}");
-    for (trace, span) in with {
-        assert_eq!(trace.as_str(), Some(spans[0].trace.as_str()));
-        assert!(ids.contains(span.as_str().unwrap()), "{span}");
-    }
-}
-
-#[tokio::test]
-async fn without_the_variables_no_line_has_an_id() {
-    let stage = Stage::registry(standard).await;
-    let ended = stage.run().arg("--debug").run().await;
-    let log = &ended.assert_code(0).stderr;
-    assert!(!log.contains("trace_id"), "{log}");
-}
-
-#[tokio::test]
-async fn a_collector_that_is_away_keeps_nothing_from_being_done() {
-    let nobody = format!("http://127.0.0.1:{}", free_port());
-    let stage = Stage::registry(standard).await;
-    let run = stage.run().env(ENDPOINT, nobody);
+    // Room for all, else the exporter drops what it cannot send at once.
+    let run = run.env("OTEL_BSP_MAX_QUEUE_SIZE", "100000");
     run.run().await.assert_code(0);
-    stage.assert_complete();
-}
 
-#[tokio::test]
-async fn what_cannot_be_exported_as_asked_is_said_before_anything_is_done() {
-    let stage = Stage::registry(standard).await;
-    let run = stage.run().env(ENDPOINT, "http://127.0.0.1:9");
-    let ended = run.env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc").run().await;
-    let said = &ended.assert_code(2).stderr;
-    assert!(
-        said.contains("OTEL_EXPORTER_OTLP_PROTOCOL=grpc") && said.contains("http/protobuf"),
-        "{said}"
-    );
-    assert!(stage.written().is_empty());
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
-/// What a process answers at `path`, once it answers.
-async fn answer(port: u16, path: &str, running: &Running) -> (u16, String) {
-    let began = Instant::now();
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .timeout(Duration::from_secs(10));
-    let client = client.build().unwrap();
-    let url = format!("http://127.0.0.1:{port}{path}");
-    loop {
-        match client.get(&url).send().await {
-            Ok(answer) => return (answer.status().as_u16(), answer.text().await.unwrap()),
-            Err(error) => assert!(
-                began.elapsed() < Duration::from_secs(60),
-                "{error}; {}",
-                running.stderr()
-            ),
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    let spans = collector.spans();
+    let run = named(&spans, "mirror")[0];
+    let sent = named(&spans, "send task");
+    assert_eq!(sent.len(), MANY);
+    let traces: BTreeSet<&str> = sent.iter().map(|span| span.trace.as_str()).collect();
+    assert_eq!(traces.len(), MANY, "each has its own");
+    assert!(!traces.contains(run.trace.as_str()));
+    for span in sent {
+        assert_eq!(span.parent, "");
+        assert_eq!(span.links, [run.trace.as_str()]);
     }
-}
-
-fn listening(run: Run, port: u16) -> Run {
-    run.arg("--listen").arg(format!("127.0.0.1:{port}"))
-}
-
-#[tokio::test]
-async fn coordinator_and_worker_are_scraped_at_listen() {
-    let cluster = Cluster::new(standard).await;
-    let (at, of_worker) = (free_port(), free_port());
-    let coordinator = listening(cluster.mirror(), at).pause_at("before-latest");
-    let mut coordinator = coordinator.spawn();
-    let worker = listening(cluster.worker(), of_worker).spawn();
-    assert_eq!(answer(at, "/healthz", &coordinator).await.0, 200);
-    assert_eq!(answer(at, "/readyz", &coordinator).await.0, 200);
-
-    // All is transferred, and the first publication waits to move `latest`.
-    coordinator.paused("before-latest").await;
-    let (_, shown) = answer(of_worker, "/metrics", &worker).await;
-    let line = "conda_oci_files_total{outcome=\"done\",subdir=\"linux-64\"}";
-    assert!(shown.contains(line), "{shown}");
-    assert!(shown.contains("conda_oci_worker_ready 1"), "{shown}");
-    let (_, shown) = answer(at, "/metrics", &coordinator).await;
-    let held = format!(
-        "conda_oci_lease_held{{channel=\"{}\",subdir=\"linux-64\"}} 1",
-        cluster.stage.channel.name
-    );
-    assert!(shown.contains(&held), "{shown}");
-    coordinator.kill9();
-    coordinator.wait().await.assert_killed();
-    worker.term();
-    worker.wait().await.assert_code(0);
+    let tasks = named(&spans, "process task");
+    assert_eq!(tasks.len(), MANY);
+    for task in tasks {
+        assert_eq!(way_up(&spans, task)[1..], ["send task"]);
+        assert!(traces.contains(task.trace.as_str()));
+    }
 }
