@@ -42,11 +42,19 @@ pub(crate) fn name(object: &Value) -> &str {
 /// An object in its typed form.
 ///
 /// # Panics
-/// If a field of it is none of the type's: typed forms pass over what they do not know, so it is written again and
-/// compared.
+/// If it is none, or a field of it is none of the type's.
 pub(crate) fn typed<T: DeserializeOwned + serde::Serialize + Resource>(object: &Value) -> T {
     assert_eq!(object["apiVersion"], T::API_VERSION);
     assert_eq!(object["kind"], T::KIND);
+    whole(object)
+}
+
+/// All of an object.
+///
+/// # Panics
+/// If a field of it is none of the type's: typed forms pass over what they do not know, so it is written again and
+/// compared.
+pub(crate) fn whole<T: DeserializeOwned + serde::Serialize>(object: &Value) -> T {
     let typed: T = serde_json::from_value(object.clone())
         .unwrap_or_else(|error| panic!("{} {}: {error}", kind(object), name(object)));
     let again = serde_json::to_value(&typed).expect("it can be written");
