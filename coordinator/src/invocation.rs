@@ -46,13 +46,13 @@ pub(crate) fn mirror(command: MirrorCommand, purpose: Purpose) -> ExitCode {
 
 /// Pulls from a mirror into a channel folder.
 pub(crate) fn pull(command: PullCommand) -> ExitCode {
-    let outset = Outset::of(&command.output, None);
+    let outset = Outset::of(&command.how.output, None);
     outset.run(false, || command.turn().map(|turn| vec![turn]))
 }
 
 /// Pushes packages of a folder.
 pub(crate) fn push_cache(command: PushCacheCommand) -> ExitCode {
-    let outset = Outset::of(&command.output, None);
+    let outset = Outset::of(&command.how.output, None);
     let dry_run = command.dry_run;
     outset.run(dry_run, || command.turns())
 }
@@ -69,7 +69,7 @@ struct Outset {
 impl Outset {
     fn of(output: &OutputArgs, listen: Option<SocketAddr>) -> Self {
         let screen = Screen::default();
-        let (verbosity, log) = (output.verbosity(), output.format());
+        let (verbosity, log) = (output.log.verbosity(), output.log.format());
         let colours = std::io::stderr().is_terminal() && !is_colourless();
         // Before the runtime: what is exported is sent by threads of its own.
         let export = Export::from_environment(Service {

@@ -4,6 +4,7 @@ mod check;
 mod config;
 mod destination;
 mod elsewhere;
+mod folder_run;
 mod generate;
 mod help;
 mod login;

@@ -6,15 +6,14 @@ use anyhow::Context as _;
 use clap::Args;
 use mirror_channel::channel::{Channel, DEFAULT_BASE};
 use mirror_oci::registry::Address;
-use mirror_runtime::settings::Hidden;
 use mirror_runtime::settings::units::{Count, Size, Whole};
 use url::Url;
 
 use super::check::check;
+use super::folder_run::FolderRunArgs;
 use super::login::LoginArgs;
 use super::mirror::MirrorArgs;
 use super::request::{How, request};
-use super::run::OutputArgs;
 use super::said::Said;
 use super::{State, shown, source};
 use crate::invocation::Turn;
@@ -103,10 +102,6 @@ pub(crate) struct PullCommand {
     #[arg(long, value_name = "DIR", help_heading = "Where to")]
     cache_dir: PathBuf,
 
-    /// Transfers at once [default: 16]
-    #[arg(long, value_name = "N", help_heading = "How")]
-    workers: Option<Count>,
-
     /// Stop before the first download if more files than this are to be pulled
     #[arg(long, value_name = "N", help_heading = "How")]
     max_files: Option<Whole>,
@@ -114,10 +109,6 @@ pub(crate) struct PullCommand {
     /// Stop before the first download if more bytes than this are to be pulled
     #[arg(long, value_name = "SIZE", help_heading = "How")]
     max_bytes: Option<Size>,
-
-    /// Tries of a build in one run before it counts as failed [default: 8]
-    #[arg(long, value_name = "N", help_heading = "How")]
-    attempts: Option<Count>,
 
     /// Where what is done is remembered.
     #[arg(
@@ -128,41 +119,12 @@ pub(crate) struct PullCommand {
     )]
     state: Option<State>,
 
-    /// Folder for files in transit [default: `spool` in the state folder]
-    #[arg(long, value_name = "DIR", help_heading = "How")]
-    spool: Option<PathBuf>,
-
-    /// Most bytes of files in transit; must hold the largest package [default: 20GB]
-    #[arg(long, value_name = "SIZE", help_heading = "How")]
-    spool_size: Option<Size>,
-
-    /// The broker.
-    #[arg(
-        long,
-        value_name = "URL",
-        help = "Broker from which workers elsewhere (conda-oci-worker) take the transfers; needs a --state they share: amqp[s]://user:password@host[:port][/vhost]",
-        help_heading = "With workers elsewhere"
-    )]
-    queue: Option<Hidden>,
-
-    /// Name of the queue [default: conda-oci]
-    #[arg(long, value_name = "NAME", help_heading = "With workers elsewhere")]
-    queue_name: Option<String>,
-
-    /// All workers see the folder under the same path
-    #[arg(long, help_heading = "With workers elsewhere")]
-    shared_path: bool,
-
-    /// Write a JSON report with the outcome of every file
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    report: Option<PathBuf>,
-
     /// Print what would be pulled, change nothing
     #[arg(long, help_heading = "How")]
     dry_run: bool,
 
     #[command(flatten)]
-    pub output: OutputArgs,
+    pub how: FolderRunArgs,
 }
 
 impl PullCommand {
@@ -221,20 +183,12 @@ impl PullCommand {
             formats: self.formats,
             // What a mirror has was passed on already.
             undistributable: Some("none".to_owned()),
-            workers: self.workers,
             max_files: self.max_files,
             max_bytes: self.max_bytes,
-            attempts: self.attempts,
             state: self.state,
-            queue: self.queue,
-            queue_name: self.queue_name,
             ca_file: self.ca_file,
             insecure_skip_tls_verify: Some(self.insecure_skip_tls_verify),
-            shared_path: Some(self.shared_path),
-            spool: self.spool,
-            spool_size: self.spool_size,
-            report: self.report,
-            ..MirrorArgs::default()
+            ..self.how.of_mirror()
         }
     }
 }

@@ -6,15 +6,14 @@ use anyhow::Context as _;
 use clap::Args;
 use mirror_channel::channel::{Channel, Location};
 use mirror_channel::name::FileName;
-use mirror_runtime::settings::Hidden;
 use mirror_runtime::settings::units::{Count, Size};
 
 use super::State;
 use super::check::{channel_refusal, check, check_name};
+use super::folder_run::FolderRunArgs;
 use super::login::LoginArgs;
 use super::mirror::MirrorArgs;
 use super::request::{How, no_destination, request};
-use super::run::OutputArgs;
 use super::said::Said;
 use crate::invocation::Turn;
 use crate::push_cache::Push;
@@ -115,10 +114,6 @@ pub(crate) struct PushCacheCommand {
     #[arg(long, help_heading = "How")]
     pub dry_run: bool,
 
-    /// Transfers at once [default: 16]
-    #[arg(long, value_name = "N", help_heading = "How")]
-    pub workers: Option<Count>,
-
     /// Most writes a minute at the registry [default: 2000 at ghcr.io, else unlimited]
     #[arg(long, value_name = "N", help_heading = "How")]
     pub max_writes_per_minute: Option<Count>,
@@ -126,10 +121,6 @@ pub(crate) struct PushCacheCommand {
     /// Most reads a minute at the registry [default: unlimited]
     #[arg(long, value_name = "N", help_heading = "How")]
     pub max_reads_per_minute: Option<Count>,
-
-    /// Tries of a build before it counts as failed [default: 8]
-    #[arg(long, value_name = "N", help_heading = "How")]
-    pub attempts: Option<Count>,
 
     /// Where what is done is remembered, as `conda-oci mirror` was given it.
     #[arg(
@@ -140,14 +131,6 @@ pub(crate) struct PushCacheCommand {
     )]
     pub state: Option<State>,
 
-    /// Folder for files in transit [default: `spool` in the state folder]
-    #[arg(long, value_name = "DIR", help_heading = "How")]
-    pub spool: Option<PathBuf>,
-
-    /// Most bytes of files in transit; must hold the largest package [default: 20GB]
-    #[arg(long, value_name = "SIZE", help_heading = "How")]
-    pub spool_size: Option<Size>,
-
     /// Most bytes that the info/ of a package may unpack to [default: 128MiB]
     #[arg(long, value_name = "SIZE", help_heading = "How")]
     pub max_info_size: Option<Size>,
@@ -156,29 +139,8 @@ pub(crate) struct PushCacheCommand {
     #[arg(long, value_name = "SIZE", help_heading = "How")]
     pub max_unpacked_size: Option<Size>,
 
-    /// The broker that workers elsewhere take the transfers from.
-    #[arg(
-        long,
-        value_name = "URL",
-        help = "Broker from which workers elsewhere (conda-oci-worker) take the transfers; needs a --state they share: amqp[s]://user:password@host[:port][/vhost]",
-        help_heading = "With workers elsewhere"
-    )]
-    pub queue: Option<Hidden>,
-
-    /// Name of the queue [default: conda-oci]
-    #[arg(long, value_name = "NAME", help_heading = "With workers elsewhere")]
-    pub queue_name: Option<String>,
-
-    /// The folders that are pushed from or to are seen by all workers under the same paths
-    #[arg(long, help_heading = "With workers elsewhere")]
-    pub shared_path: bool,
-
-    /// Write a JSON report with the outcome of every file
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub report: Option<PathBuf>,
-
     #[command(flatten)]
-    pub output: OutputArgs,
+    pub how: FolderRunArgs,
 }
 
 impl PushCacheCommand {
@@ -244,21 +206,13 @@ impl PushCacheCommand {
             annotations: self.annotations.clone(),
             max_chunk: self.max_chunk,
             insecure_skip_tls_verify: Some(self.insecure_skip_tls_verify),
-            workers: self.workers,
             max_writes_per_minute: self.max_writes_per_minute,
             max_reads_per_minute: self.max_reads_per_minute,
-            attempts: self.attempts,
             state: self.state.clone(),
-            queue: self.queue.clone(),
-            queue_name: self.queue_name.clone(),
             ca_file: self.ca_file.clone(),
-            shared_path: Some(self.shared_path),
-            spool: self.spool.clone(),
-            spool_size: self.spool_size,
             max_info_size: self.max_info_size,
             max_unpacked_size: self.max_unpacked_size,
-            report: self.report.clone(),
-            ..MirrorArgs::default()
+            ..self.how.of_mirror()
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use mirror_runtime::telemetry::{Format, Verbosity};
+use clap::Args;
+use mirror_runtime::settings::LogArgs;
 
 use super::login::LoginArgs;
 
@@ -57,47 +57,6 @@ pub(crate) struct OutputArgs {
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 
-    /// Say nothing when all is well
-    #[arg(short, long, conflicts_with = "debug", help_heading = "Output")]
-    pub quiet: bool,
-
-    /// Say every step and request
-    #[arg(long, help_heading = "Output")]
-    pub debug: bool,
-
-    /// How the log and the progress on standard error are written
-    #[arg(
-        long,
-        value_enum,
-        value_name = "FORMAT",
-        default_value = "text",
-        help_heading = "Output"
-    )]
-    pub log_format: LogFormat,
-}
-
-/// How the log is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// Lines for people, bars on a terminal
-    Text,
-    /// One JSON object a line, for a log collector
-    Json,
-}
-
-impl OutputArgs {
-    pub(crate) fn verbosity(&self) -> Verbosity {
-        match (self.quiet, self.debug) {
-            (true, _) => Verbosity::Quiet,
-            (_, true) => Verbosity::Debug,
-            _ => Verbosity::Normal,
-        }
-    }
-
-    pub(crate) fn format(&self) -> Format {
-        match self.log_format {
-            LogFormat::Text => Format::Text,
-            LogFormat::Json => Format::Json,
-        }
-    }
+    #[command(flatten)]
+    pub log: LogArgs,
 }

@@ -47,7 +47,8 @@ struct Voice {
 /// Runs it to its end.
 pub(crate) fn verify(command: VerifyCommand) -> ExitCode {
     let screen = Screen::default();
-    let (verbosity, log) = (command.output.verbosity(), command.output.format());
+    let output = &command.output.log;
+    let (verbosity, log) = (output.verbosity(), output.format());
     let colourless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colours = io::stderr().is_terminal() && !colourless;
     telemetry::init(verbosity, log, colours, screen.writer(), &Export::nothing());

@@ -3,7 +3,9 @@
 
 mod environment;
 mod hidden;
+mod log;
 pub mod units;
 
 pub use environment::{from_environment, variable};
 pub use hidden::{Hidden, SettingError, secret};
+pub use log::LogArgs;

@@ -6,15 +6,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use mirror_ledger::RedisOptions;
 use mirror_oci::registry::{Address, Logins, RegistryAddress, Trust};
 use mirror_queue::rabbitmq;
 use mirror_runtime::descriptors;
 use mirror_runtime::host_budget::Rates;
-use mirror_runtime::settings::Hidden;
 use mirror_runtime::settings::units::{Count, Size, Span};
-use mirror_runtime::telemetry::{Format, Verbosity};
+use mirror_runtime::settings::{Hidden, LogArgs};
 use mirror_worker::defaults::{ATTEMPTS, READ_TIMEOUT, SPOOL_SIZE};
 use mirror_worker::extract::InfoLimits;
 
@@ -169,31 +168,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "ADDRESS", help_heading = "Output")]
     listen: Option<SocketAddr>,
 
-    /// Say nothing when all is well
-    #[arg(short, long, conflicts_with = "debug", help_heading = "Output")]
-    quiet: bool,
-
-    /// Say every step and request
-    #[arg(long, help_heading = "Output")]
-    debug: bool,
-
-    /// How the log on standard error is written
-    #[arg(
-        long,
-        value_enum,
-        value_name = "FORMAT",
-        default_value = "text",
-        help_heading = "Output"
-    )]
-    log_format: LogFormat,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    /// Lines for people
-    Text,
-    /// One JSON object a line, for a log collector
-    Json,
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 /// What a worker is to do, checked.
@@ -222,21 +198,6 @@ pub(crate) struct Settings {
 }
 
 impl Cli {
-    pub(crate) fn verbosity(&self) -> Verbosity {
-        match (self.quiet, self.debug) {
-            (true, _) => Verbosity::Quiet,
-            (_, true) => Verbosity::Debug,
-            _ => Verbosity::Normal,
-        }
-    }
-
-    pub(crate) fn format(&self) -> Format {
-        match self.log_format {
-            LogFormat::Text => Format::Text,
-            LogFormat::Json => Format::Json,
-        }
-    }
-
     pub(crate) fn is_scraped(&self) -> bool {
         self.listen.is_some()
     }

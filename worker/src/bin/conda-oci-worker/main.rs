@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         let _ = writeln!(std::io::stderr(), "error: {error}");
         std::process::exit(COULD_NOT_RUN.into())
     });
-    let (verbosity, format) = (cli.verbosity(), cli.format());
+    let (verbosity, format) = (cli.log.verbosity(), cli.log.format());
     telemetry::init(verbosity, format, colours, std::io::stderr, &export);
     let export = Arc::new(export);
     let ended = cli
