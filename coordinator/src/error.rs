@@ -11,10 +11,10 @@ pub(crate) enum RunError {
         reads: bool,
     },
     /// Another run is at work on this subdir.
-    #[error("{subdir} is being mirrored by {owner}; wait for it, or stop it")]
+    #[error("{owner} is at work on {subdir}; wait for it, or stop it")]
     LeaseHeld { subdir: String, owner: String },
     /// A user ended the plan.
-    #[error("{subdir}: cancelled; what was mirrored stays, and `conda-oci publish` publishes it")]
+    #[error("{subdir}: cancelled; what was done stays, and the same command goes on from there")]
     Cancelled { subdir: String },
     /// What the plan rests on is gone.
     #[error(

@@ -206,7 +206,7 @@ async fn all(
         let mut code = code(&summary, &shutdown);
         if let Err(error) = voice.close(&turn.title, &summary, code) {
             voice.error(&format!(
-                "cannot write to standard output: {error}; what was mirrored stays mirrored"
+                "cannot write to standard output: {error}; what was done stays done"
             ));
             code = code.max(COULD_NOT_RUN);
         }

@@ -162,7 +162,7 @@ impl<'a> Follow<'a> {
         loop {
             if self.exhausted && self.window.is_empty() {
                 self.take_note_of_the_dead().await?;
-                // The last that the metrics say of a run that is over.
+                // What the metrics say last of a run that is complete.
                 self.measure().await;
                 return Ok(Followed::Complete);
             }

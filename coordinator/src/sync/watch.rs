@@ -81,6 +81,9 @@ impl Follow<'_> {
                 false => tracing::warn!(subdir, "resumed"),
             }
         }
+        if control.paused {
+            self.watch.quiet_since = None;
+        }
         Ok(None)
     }
 

@@ -43,7 +43,8 @@ impl State {
         news
     }
 
-    /// A connection is there anew. What cut it may have cut the others as well, and they learn of it when they look next.
+    /// A connection is there anew. What cut it may have cut the others as well: they learn of it when they look next, or,
+    /// where nothing was said when they were cut, by their heartbeat, and the broker is lost once more.
     fn up(&mut self, role: Role) {
         for other in Role::ALL {
             self.doubt(other);

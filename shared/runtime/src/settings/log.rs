@@ -15,7 +15,7 @@ pub struct LogArgs {
     #[arg(long, help_heading = "Output")]
     debug: bool,
 
-    /// How the log, and progress if there is any, is written on standard error
+    /// How the log on standard error is written, and the progress of a run
     #[arg(
         long,
         value_enum,
@@ -29,7 +29,7 @@ pub struct LogArgs {
 /// The values of `--log-format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LogFormat {
-    /// Lines for people
+    /// Lines for people; a run on a terminal has bars
     Text,
     /// One JSON object a line, for a log collector
     Json,

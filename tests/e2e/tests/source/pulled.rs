@@ -6,7 +6,7 @@ use std::path::Path;
 use mirror_e2e::judged::assert_all_is_downloaded;
 use mirror_e2e::mirror::{Report, mirror};
 use mirror_e2e::stage::Stage;
-use mirror_kit::channel::{Channel, ChannelBuilder, standard};
+use mirror_kit::channel::{Channel, ChannelBuilder, bulk, standard};
 use mirror_kit::fake_channel::FakeChannel;
 use mirror_kit::fake_registry::Kind;
 use mirror_kit::judge::{Form, Judge};
@@ -72,6 +72,29 @@ async fn a_channel_comes_back_out_of_a_registry_and_goes_into_another() {
             assert_all_is_downloaded(&judge, &path, &channel, sharded).await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_subdir_without_records_gets_an_index_and_nothing_else() {
+    let stage = Stage::registry(|dir| bulk(dir, 1, 300)).await;
+    stage.run().run().await.assert_code(0);
+    let dir = tempfile::tempdir().unwrap();
+    let run = pull_from(&stage, &Home::new(), dir.path()).run().await;
+    assert!(
+        run.assert_code(0).stdout.contains("pulled"),
+        "{}",
+        run.to_text()
+    );
+    let noarch = dir.path().join(&stage.channel.name).join("noarch");
+    let entries = std::fs::read_dir(noarch).unwrap().map(Result::unwrap);
+    let mut names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+    names.sort();
+    let expected = [
+        "repodata.json",
+        "repodata.json.zst",
+        "repodata_shards.msgpack.zst",
+    ];
+    assert_eq!(names, expected);
 }
 
 /// What the channel lists, downloaded by way of each form of the index, and an environment solved and downloaded.

@@ -74,7 +74,9 @@ async fn prometheus_has_an_answer_to_each_question_of_the_dashboard() {
     }
     let up = prometheus.query("up == 1").await.unwrap();
     assert_eq!(up.len(), targets.len(), "{up:?}");
-    for alert in prometheus.alerts().await.unwrap() {
+    let alerts = prometheus.alerts().await.unwrap();
+    assert!(!alerts.is_empty());
+    for alert in alerts {
         assert_eq!(alert["health"], "ok", "{alert:#}");
     }
     coordinator.kill9();

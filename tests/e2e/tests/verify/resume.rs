@@ -3,7 +3,7 @@
 use mirror_e2e::stage::Stage;
 use mirror_e2e::stored::PACKAGE_CONDA;
 use mirror_kit::channel::bulk;
-use mirror_kit::fake_registry::Kind;
+use mirror_kit::fake_registry::{Kind, When};
 
 use crate::support::{found, report, verify};
 
@@ -13,8 +13,8 @@ fn manifests(stage: &Stage) -> usize {
     stage.fake().log().count(Kind::ManifestGet)
 }
 
-/// A mirror whose first file is damaged, and how often a look passes its fail point before it is well among the builds.
-async fn damaged() -> (Stage, String, u32) {
+/// Kills a look at the first builds, of which one is damaged.
+async fn interrupted() -> (Stage, String) {
     let stage = Stage::registry(|dir| bulk(dir, BUILDS, 300)).await;
     stage.run().run().await.assert_code(0);
     let mut files: Vec<_> = stage.channel.mirrored().collect();
@@ -32,12 +32,6 @@ async fn damaged() -> (Stage, String, u32) {
         ))
         .len();
     let nth = u32::try_from(names + 300).unwrap();
-    (stage, damaged, nth)
-}
-
-/// Kills a look at the first builds, of which one is damaged.
-async fn interrupted() -> (Stage, String) {
-    let (stage, damaged, nth) = damaged().await;
     let killed = verify(&stage)
         .kill_at_nth("while-verifying", nth)
         .run()
@@ -73,16 +67,29 @@ async fn whoever_wants_to_begins_anew() {
     assert_eq!(seen["summary"]["subdirs"][0]["resumed"], false, "{seen:#}");
 }
 
+/// Its place is noted at the end as well, not only now and then.
 #[tokio::test]
 async fn an_interrupted_look_ends_in_order_and_goes_on() {
-    let (stage, damaged, nth) = damaged().await;
-    let running = verify(&stage).pause_at_nth("while-verifying", nth);
-    let mut running = running.spawn();
-    running.paused("while-verifying").await;
+    let stage = Stage::registry(|dir| bulk(dir, 20, 300)).await;
+    stage.run().run().await.assert_code(0);
+    stage.fake().log().clear();
+    // One build after the other, so that what was asked for before is done; the index's own manifests are among these.
+    let later = When::kind(Kind::ManifestGet).from_nth(12);
+    let later = stage.fake().hold(later);
+    let running = verify(&stage).args(["--workers", "1"]).spawn();
+    later.held().await;
     running.term();
     let ended = running.wait().await;
     ended.assert_code(143);
-    let seen = report(&stage, verify(&stage), 1).await;
-    assert_eq!(found(&seen, "damage"), [format!("blob-missing {damaged}")]);
+    later.release();
+    stage.fake().clear_faults();
+
+    stage.fake().log().clear();
+    let seen = report(&stage, verify(&stage), 0).await;
     assert_eq!(seen["summary"]["subdirs"][0]["resumed"], true, "{seen:#}");
+    let resumed = manifests(&stage);
+    stage.fake().log().clear();
+    report(&stage, verify(&stage), 0).await;
+    let all = manifests(&stage);
+    assert!(resumed + 7 <= all, "{resumed} of {all}");
 }

@@ -20,6 +20,9 @@ const START_DEADLINE: Duration = Duration::from_secs(60);
 /// Between two looks whether it answers.
 const POLL: Duration = Duration::from_millis(50);
 
+/// Launches, when another process took the free port in between.
+const LAUNCHES: usize = 5;
+
 /// A running Prometheus. It is killed when dropped or when this process ends, its data goes with it.
 pub struct Prometheus {
     child: Child,
@@ -35,6 +38,20 @@ impl Prometheus {
     /// # Errors
     /// If `prometheus` is not installed or does not come up: with its log.
     pub async fn launch(targets: &[SocketAddr], rules: &Path) -> Result<Self> {
+        let mut launches = 0;
+        loop {
+            launches += 1;
+            let mut server = Self::spawn(targets, rules)?;
+            match server.answers().await {
+                Ok(()) => return Ok(server),
+                Err(_)
+                    if launches < LAUNCHES && server.log().contains("address already in use") => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn spawn(targets: &[SocketAddr], rules: &Path) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
         // YAML takes JSON.
@@ -75,15 +92,13 @@ impl Prometheus {
         };
         let client = reqwest::Client::builder().no_proxy();
         let client = client.timeout(Duration::from_secs(10)).build()?;
-        let mut server = Self {
+        Ok(Self {
             child,
             leash,
             folder,
             address,
             client,
-        };
-        server.answers().await?;
-        Ok(server)
+        })
     }
 
     /// The series that an expression comes to now, each with labels (`metric`) and `value`.
@@ -120,11 +135,11 @@ impl Prometheus {
         let ready = format!("http://{}/-/ready", self.address);
         loop {
             let answer = self.client.get(&ready).send().await;
-            if answer.is_ok_and(|answer| answer.status().is_success()) {
-                return Ok(());
-            }
             if let Some(status) = self.child.try_wait()? {
                 bail!("prometheus ended with {status}:\n{}", self.log());
+            }
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(());
             }
             if started.elapsed() > START_DEADLINE {
                 bail!("prometheus does not answer:\n{}", self.log());
