@@ -215,7 +215,7 @@ impl Auth {
 /// The token of an answer, and how long it is taken to be good; `None` if it holds none.
 pub(in crate::registry) fn given(answer: &[u8]) -> Option<(Secret, Duration)> {
     // A list would be read as its members in turn, whatever they were meant to be.
-    let object = Some(answer.trim_ascii_start()).filter(|text| text.starts_with(b"{"))?;
+    let object = Some(answer).filter(|text| text.trim_ascii_start().starts_with(b"{"))?;
     let answer: TokenAnswer = serde_json::from_slice(object).ok()?;
     let token = answer.token.or(answer.access_token);
     let token = token.filter(|token| !token.is_empty())?;
