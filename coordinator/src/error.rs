@@ -14,8 +14,12 @@ pub(crate) enum RunError {
     #[error("{owner} is at work on {subdir}; wait for it, or stop it")]
     LeaseHeld { subdir: String, owner: String },
     /// A user ended the plan.
-    #[error("{subdir}: cancelled; what was done stays, and the same command goes on from there")]
-    Cancelled { subdir: String },
+    #[error("{subdir}: cancelled; what was done stays, and {next}")]
+    Cancelled {
+        subdir: String,
+        /// What can be done about it.
+        next: &'static str,
+    },
     /// What the plan rests on is gone.
     #[error(
         "the ledger lost what it knew of {subdir} again and again while it was mirrored; is something emptying it?"
@@ -25,3 +29,8 @@ pub(crate) enum RunError {
     #[error("the lease on {subdir} went to {owner}; this run stops and publishes nothing")]
     LeaseLost { subdir: String, owner: String },
 }
+
+/// After what was cancelled, where there is nothing to publish by itself.
+pub(crate) const GOES_ON: &str = "the same command goes on from there";
+/// After a cancelled mirror.
+pub(crate) const PUBLISHES: &str = "`conda-oci publish` publishes it";

@@ -8,7 +8,7 @@ use mirror_channel::source::SourceError;
 use mirror_channel::subdir::{self, NOARCH};
 use mirror_oci::DestinationError;
 
-use crate::error::RunError;
+use crate::error::{GOES_ON, RunError};
 use crate::guard::OverLimit;
 use crate::push_cache::PushCache;
 use crate::run::Run;
@@ -190,7 +190,11 @@ async fn one(run: &Run, name: &str, purpose: Purpose, synced: &Synced) {
         },
         Ok(true) => {
             let subdir = name.to_owned();
-            Err(RunError::Cancelled { subdir }.into())
+            Err(RunError::Cancelled {
+                subdir,
+                next: GOES_ON,
+            }
+            .into())
         }
         Err(error) => Err(error),
     };

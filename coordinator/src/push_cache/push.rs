@@ -16,7 +16,7 @@ use url::Url;
 use super::PushCache;
 use super::chosen::Chosen;
 use super::scan::Refused;
-use crate::error::RunError;
+use crate::error::{GOES_ON, RunError};
 use crate::local::{Additions, Local, merge_published};
 use crate::patience::patiently;
 use crate::plan::{self, Inputs, Latest, Plan, Template};
@@ -227,7 +227,11 @@ impl PushCache<'_> {
                 Followed::Cancelled => {
                     follow.report_pending();
                     let subdir = self.subdir.to_owned();
-                    return Err(RunError::Cancelled { subdir }.into());
+                    return Err(RunError::Cancelled {
+                        subdir,
+                        next: GOES_ON,
+                    }
+                    .into());
                 }
                 Followed::LedgerLost => return Err(self.ledger_lost()),
             }

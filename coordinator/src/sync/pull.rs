@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::Sync;
 use super::follow::{Follow, Followed, tasks};
-use crate::error::RunError;
+use crate::error::{GOES_ON, RunError};
 use crate::plan::{self, Plan};
 use crate::publish::held;
 use crate::summary::{Publication, SubdirSummary};
@@ -86,7 +86,11 @@ impl Sync<'_> {
                 Followed::Cancelled => {
                     follow.report_pending();
                     let subdir = self.subdir.to_owned();
-                    return Err(RunError::Cancelled { subdir }.into());
+                    return Err(RunError::Cancelled {
+                        subdir,
+                        next: GOES_ON,
+                    }
+                    .into());
                 }
                 Followed::LedgerLost => return Err(self.ledger_lost()),
             }

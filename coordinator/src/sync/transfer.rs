@@ -20,7 +20,7 @@ use super::follow::{Follow, Followed, tasks};
 use super::spans::{self, Traces};
 use super::tags::Tags;
 use super::{Purpose, Sync};
-use crate::error::RunError;
+use crate::error::{PUBLISHES, RunError};
 use crate::plan::{self, Fate, Listing, Plan, Template, Trust};
 use crate::publish::{Published, Publisher};
 use crate::report::{Entry, OutsideIndex, Report, Verdict};
@@ -127,7 +127,11 @@ impl Sync<'_> {
                 Followed::Cancelled => {
                     follow.report_pending();
                     let subdir = self.subdir.to_owned();
-                    return Err(RunError::Cancelled { subdir }.into());
+                    return Err(RunError::Cancelled {
+                        subdir,
+                        next: PUBLISHES,
+                    }
+                    .into());
                 }
                 Followed::LedgerLost => return Err(self.ledger_lost()),
                 Followed::TimeToPublish => match self
