@@ -1,4 +1,5 @@
-//! Watches over what workers elsewhere were given: heals lost tasks, obeys users, and notices when the ledger forgot.
+//! Watches over what workers elsewhere were given: heals lost tasks, obeys users, and notices when the ledger forgot. Of every
+//! run it measures the queue.
 //!
 //! A build counts as lost when it has no outcome and nobody's claim for two lifetimes of claims, in which the queue had
 //! nothing to deliver: then no message of it is left. It is queued again, with a probe; if it was not lost after all, two

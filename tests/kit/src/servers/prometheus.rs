@@ -1,7 +1,7 @@
 //! Debian's `prometheus` on a free port, in a folder of its own: scrapes what a test shows it, and answers questions.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::leash::Leash;
-use super::program;
+use super::{free_port, program};
 
 /// How long it may take until it answers.
 const START_DEADLINE: Duration = Duration::from_secs(60);
@@ -62,10 +62,7 @@ impl Prometheus {
         });
         let file = folder.path().join("prometheus.yml");
         std::fs::write(&file, settings.to_string())?;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-            .local_addr()?
-            .port();
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let address = free_port()?;
         let log = File::create(folder.path().join("log"))?;
         let mut child = Command::new(program("prometheus")?)
             .arg(format!("--config.file={}", file.display()))
