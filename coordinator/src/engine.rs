@@ -13,6 +13,7 @@ use mirror_worker::spool::{Spool, empty_folder};
 use mirror_worker::{Activity, WorkerError};
 
 use crate::guard::{Guard, Sum};
+use crate::leases::Leases;
 use crate::options::Options;
 use crate::parts;
 use crate::places::Places;
@@ -202,6 +203,7 @@ async fn mirror(
         guard,
         measured: Sum::default(),
         admitted: Sum::default(),
+        leases: Leases::default(),
         // Of the newest versions among the recent, others are the newest when some are no longer recent.
         selection_slides: filters.latest.is_some()
             && matches!(filters.newer_than, Some(NewerThan::Age(_))),

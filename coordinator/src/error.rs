@@ -30,6 +30,15 @@ pub(crate) enum RunError {
     LeaseLost { subdir: String, owner: String },
 }
 
+impl RunError {
+    /// The lease went to a run that may have ended since.
+    pub(crate) fn lost_to_a_later(subdir: &str) -> Self {
+        let owner = "a later run".to_owned();
+        let subdir = subdir.to_owned();
+        Self::LeaseLost { subdir, owner }
+    }
+}
+
 /// After what was cancelled, where there is nothing to publish by itself.
 pub(crate) const GOES_ON: &str = "the same command goes on from there";
 /// After a cancelled mirror.

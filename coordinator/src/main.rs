@@ -6,6 +6,7 @@ mod engine;
 mod error;
 mod guard;
 mod invocation;
+mod leases;
 mod local;
 mod look;
 mod options;
@@ -24,6 +25,7 @@ mod summary;
 mod sync;
 mod undistributable;
 mod verify;
+mod witness;
 
 use std::io::Write as _;
 use std::process::ExitCode;

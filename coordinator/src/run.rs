@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mirror_channel::channel::Channel;
 use mirror_channel::folder::ChannelFolder;
 use mirror_channel::selection::Selection;
-use mirror_ledger::{LeaseGrant, Ledger};
+use mirror_ledger::{LeaseGrant, Ledger, Settled, SubdirState};
 use mirror_oci::layout::SubdirLayout;
 use mirror_oci::registry::Address;
 use mirror_oci::{Destination, DestinationError};
@@ -14,9 +14,11 @@ use mirror_queue::{RabbitQueue, TaskQueue};
 use mirror_runtime::{Disposed as _, Disposition, Shutdown};
 use mirror_worker::source::Sources;
 use tempfile::NamedTempFile;
+use tokio::time::Instant;
 
 use crate::error::RunError;
 use crate::guard::{Guard, Sum};
+use crate::leases::Leases;
 use crate::options::Options;
 use crate::patience::patiently;
 use crate::plan::{self, Latest};
@@ -53,6 +55,7 @@ pub(crate) struct Run {
     /// What the plans came to that were only looked at, and those that may be carried out.
     pub measured: Sum,
     pub admitted: Sum,
+    pub leases: Leases,
     /// Whether what the selection selects changes by itself as time goes on.
     pub selection_slides: bool,
     /// What is pushed, where this is `push-cache`.
@@ -101,12 +104,32 @@ impl Run {
         ledger: &dyn Ledger,
         subdir: &str,
     ) -> anyhow::Result<()> {
+        let asked = Instant::now();
         match ledger.acquire_lease(subdir, &self.name, LEASE).await? {
-            LeaseGrant::Granted => Ok(()),
+            LeaseGrant::Granted => {
+                self.leases.granted(subdir, asked);
+                Ok(())
+            }
             LeaseGrant::Held { owner, .. } => {
                 let subdir = subdir.to_owned();
                 Err(RunError::LeaseLost { subdir, owner }.into())
             }
+        }
+    }
+
+    /// Writes down what is known of the subdir's last publication.
+    ///
+    /// # Errors
+    /// When a later run has done so: this one has lost the lease.
+    pub(crate) async fn remember(
+        &self,
+        ledger: &dyn Ledger,
+        subdir: &str,
+        state: &SubdirState,
+    ) -> anyhow::Result<()> {
+        match ledger.set_subdir_state(subdir, state).await? {
+            Settled::Accepted => Ok(()),
+            Settled::Superseded { .. } => Err(RunError::lost_to_a_later(subdir).into()),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use mirror_ledger::FileOutcome;
 use mirror_runtime::metrics::metrics;
+use tokio::time::Instant;
 
 /// Shared by all slots of a worker.
 #[derive(Debug, Default)]
@@ -15,6 +16,7 @@ pub struct Activity {
     failed: AtomicU64,
     next: AtomicU64,
     files: Mutex<BTreeMap<u64, Arc<State>>>,
+    rest: Mutex<Option<(Instant, String)>>,
 }
 
 #[derive(Debug)]
@@ -75,6 +77,20 @@ impl Activity {
             total: state.total,
         });
         shown.collect()
+    }
+
+    /// Why no task is taken now, though all is well.
+    #[must_use]
+    pub fn resting(&self) -> Option<String> {
+        let rest = self.rest.lock().expect("no panic under this lock");
+        let now = rest.as_ref().filter(|(until, _)| *until > Instant::now());
+        now.map(|(_, why)| why.clone())
+    }
+
+    /// No task is taken until then, because of `why`.
+    pub(crate) fn rests(&self, until: Instant, why: &str) {
+        let mut rest = self.rest.lock().expect("no panic under this lock");
+        *rest = Some((until, why.to_owned()));
     }
 
     pub(crate) fn begin(self: &Arc<Self>, file: &str, total: Option<u64>) -> InFlight {

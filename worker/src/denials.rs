@@ -1,8 +1,8 @@
 //! Tells what is wrong with one build from what is wrong with the login, this machine or a host: so many in a row with no
 //! success between.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mirror_runtime::{Disposed as _, Disposition};
@@ -11,7 +11,9 @@ use tokio::time::Instant;
 use crate::error::TransferError;
 use crate::service::WorkerError;
 
-/// Refused repositories in a row after which the run stops.
+/// Registries of which is remembered how they treat this worker; whoever queues tasks for more of them only makes it forget.
+const REMEMBERED: usize = 64;
+/// Refused repositories of a registry in a row after which the run stops.
 const ENOUGH: usize = 3;
 /// Builds in a row that failed on this machine after which the run stops. More than the usual workers at once: what is
 /// over in a moment should not end a run.
@@ -25,14 +27,16 @@ const ENOUGH_UNANSWERED: (usize, Duration) = (64, Duration::from_secs(5 * 60));
 #[derive(Debug)]
 pub(crate) struct Denials {
     row: Mutex<InARow>,
-    /// Whether a refusal is only this worker's as long as nothing got on.
-    others_may: AtomicBool,
+    /// Whether a refusal says nothing of other workers.
+    stands_alone: bool,
+    /// The registries that let this worker in: what they refuse is about a build.
+    let_in: Mutex<BTreeSet<String>>,
 }
 
 #[derive(Debug, Default)]
 struct InARow {
-    /// Repositories that were refused.
-    refused: Vec<String>,
+    /// Repositories that were refused, by their registry.
+    refused: BTreeMap<String, BTreeSet<String>>,
     /// Builds that failed on this machine.
     local: usize,
     /// Tries that found nobody.
@@ -48,15 +52,28 @@ impl Denials {
     pub(crate) fn new(stands_alone: bool) -> Self {
         Self {
             row: Mutex::default(),
-            others_may: AtomicBool::new(!stands_alone),
+            stands_alone,
+            let_in: Mutex::default(),
         }
     }
 
-    /// A build got on: whatever was counted was about single builds.
-    pub(crate) fn success(&self) {
-        self.others_may.store(false, Ordering::Relaxed);
+    /// A build got on at `host`: whatever was counted was about single builds, but for what other registries refused.
+    pub(crate) fn success(&self, host: &str) {
+        {
+            let mut let_in = self.let_in.lock().expect("no panic under this lock");
+            if !let_in.contains(host) {
+                if let_in.len() == REMEMBERED {
+                    let_in.clear();
+                }
+                let_in.insert(host.to_owned());
+            }
+        }
         let mut row = self.row.lock().expect("no panic under this lock");
-        if let Some(host) = std::mem::take(&mut *row).said_silent {
+        let mut refused = std::mem::take(&mut row.refused);
+        refused.remove(host);
+        let before = std::mem::take(&mut *row);
+        row.refused = refused;
+        if let Some(host) = before.said_silent {
             tracing::warn!(host, "answers again");
         }
     }
@@ -70,13 +87,13 @@ impl Denials {
         }
     }
 
-    /// Notes what one try of a build met until `now`; gives the error to stop with when it is one too many.
+    /// Notes what one try of a build for a repository of a host met until `now`; gives the error to stop with when it is one too many.
     ///
     /// However many files of the build met the same, it counts once. What a channel refuses says nothing about the
     /// login at the destination.
     pub(crate) fn note<'e>(
         &self,
-        repository: &str,
+        (host, repository): (&str, &str),
         errors: impl Iterator<Item = &'e TransferError>,
         now: Instant,
     ) -> Option<WorkerError> {
@@ -96,26 +113,39 @@ impl Denials {
             }
         }
         if let Some(error) = refused
-            && self.others_may.load(Ordering::Relaxed)
+            && !self.stands_alone
+            && !self.was_let_in(host)
         {
             let refusal = error.to_string();
             return Some(WorkerError::RefusedAtOnce { refusal });
         }
         let mut row = self.row.lock().expect("no panic under this lock");
-        let refused = refused.and_then(|error| row.refused(repository, error));
+        let refused = refused.and_then(|error| row.refused(host, repository, error));
         let local = local.and_then(|error| row.local(error));
         let unanswered = unanswered.and_then(|(host, error)| row.unanswered(host, error, now));
         refused.or(local).or(unanswered)
     }
+
+    fn was_let_in(&self, host: &str) -> bool {
+        let let_in = self.let_in.lock().expect("no panic under this lock");
+        let_in.contains(host)
+    }
 }
 
 impl InARow {
-    fn refused(&mut self, repository: &str, error: &TransferError) -> Option<WorkerError> {
-        if !self.refused.iter().any(|known| known == repository) {
-            self.refused.push(repository.to_owned());
+    fn refused(
+        &mut self,
+        host: &str,
+        repository: &str,
+        error: &TransferError,
+    ) -> Option<WorkerError> {
+        if self.refused.len() == REMEMBERED {
+            self.refused.retain(|known, _| known == host);
         }
-        (self.refused.len() >= ENOUGH).then(|| WorkerError::Refused {
-            repositories: self.refused.len(),
+        let refused = self.refused.entry(host.to_owned()).or_default();
+        refused.insert(repository.to_owned());
+        (refused.len() >= ENOUGH).then(|| WorkerError::Refused {
+            repositories: refused.len(),
             last: error.to_string(),
         })
     }
@@ -154,6 +184,8 @@ mod tests {
     use mirror_oci::DestinationError;
     use mirror_oci::registry::RegistryError;
 
+    const HOST: &str = "registry.test";
+
     fn denied() -> TransferError {
         let error = RegistryError::LoginNeeded {
             host: "registry.test".into(),
@@ -185,11 +217,11 @@ mod tests {
         let errors = [disk_full(), disk_full()];
         let fail = |times| {
             (0..times)
-                .filter_map(|_| denials.note("x", errors.iter(), now))
+                .filter_map(|_| denials.note((HOST, "x"), errors.iter(), now))
                 .count()
         };
         assert_eq!(fail(ENOUGH_LOCAL - 1), 0);
-        denials.success();
+        denials.success(HOST);
         assert_eq!(fail(ENOUGH_LOCAL - 1), 0);
         assert_eq!(fail(1), 1);
     }
@@ -198,15 +230,17 @@ mod tests {
     fn three_repositories_in_a_row_stop_the_run_and_a_success_between_does_not() {
         let denials = Denials::new(true);
         let errors = [denied()];
-        let note = |repository| denials.note(repository, errors.iter(), Instant::now());
-        assert!(note("a").is_none());
-        assert!(note("a").is_none(), "one repository counts once");
-        assert!(note("b").is_none());
-        denials.success();
-        assert!(note("c").is_none());
-        assert!(note("d").is_none());
+        let note = |at| denials.note(at, errors.iter(), Instant::now());
+        assert!(note((HOST, "a")).is_none());
+        assert!(note((HOST, "a")).is_none(), "one repository counts once");
+        assert!(note((HOST, "b")).is_none());
+        denials.success(HOST);
+        assert!(note((HOST, "c")).is_none());
+        assert!(note((HOST, "d")).is_none());
+        assert!(note(("other.test", "e")).is_none(), "another registry");
+        denials.success("third.test");
         assert!(matches!(
-            note("e"),
+            note((HOST, "e")),
             Some(WorkerError::Refused {
                 repositories: 3,
                 ..
@@ -217,12 +251,13 @@ mod tests {
     #[test]
     fn beside_others_a_worker_that_is_refused_before_anything_got_on_stops_at_once() {
         let errors = [denied()];
-        let note = |denials: &Denials, of| denials.note(of, errors.iter(), Instant::now());
         let denials = Denials::new(false);
-        let at_once = note(&denials, "a");
-        assert!(matches!(at_once, Some(WorkerError::RefusedAtOnce { .. })));
-        denials.success();
-        assert!(note(&denials, "a").is_none());
+        let note = |host| denials.note((host, "a"), errors.iter(), Instant::now());
+        let at_once = |ended| matches!(ended, Some(WorkerError::RefusedAtOnce { .. }));
+        assert!(at_once(note(HOST)));
+        denials.success(HOST);
+        assert!(note(HOST).is_none());
+        assert!(at_once(note("other.test")), "it let nothing in yet");
     }
 
     #[test]
@@ -231,13 +266,13 @@ mod tests {
         let start = Instant::now();
         let denials = Denials::new(true);
         let errors = [nobody(), nobody()];
-        let at = |now| denials.note("x", errors.iter(), now);
+        let at = |now| denials.note((HOST, "x"), errors.iter(), now);
         // A whole window of builds finds nobody at once, and again for minutes: it may be restarting.
         for _ in 0..10 * tries {
             assert!(at(start).is_none());
         }
         assert!(at(start + time - Duration::from_secs(1)).is_none());
-        denials.success();
+        denials.success(HOST);
         // Few tries over a long time: a small run, or builds that wait.
         let later = start + 2 * time;
         for _ in 0..tries - 1 {
@@ -267,7 +302,11 @@ mod tests {
         let start = Instant::now();
         for n in 0..100 {
             let now = start + n * Duration::from_secs(60);
-            assert!(denials.note(&n.to_string(), errors.iter(), now).is_none());
+            assert!(
+                denials
+                    .note((HOST, &n.to_string()), errors.iter(), now)
+                    .is_none()
+            );
         }
     }
 }

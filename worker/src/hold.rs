@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use mirror_ledger::{Claim, Claims, LedgerError};
 use mirror_queue::Task;
+use mirror_runtime::{Disposed as _, Disposition};
 
 use crate::transfer::StillWanted;
 
@@ -60,12 +61,15 @@ impl<'a> Hold<'a> {
         }
     }
 
-    /// Renews the claim for as long as it is polled; resolves only when the ledger fails.
+    /// Renews the claim for as long as it is polled; resolves only when the ledger fails for good. While it is away the
+    /// work goes on: no file is brought for nothing, and whoever else did it meanwhile had the same result.
     pub(crate) async fn keep_alive(&self) -> LedgerError {
         loop {
             tokio::time::sleep(Self::TTL / 3).await;
-            if let Err(error) = self.renew().await {
-                return error;
+            match self.renew().await {
+                Err(error) if error.disposition() != Disposition::Retry => return error,
+                Err(error) => tracing::debug!(build = self.stem, %error, "claim not renewed"),
+                Ok(_) => {}
             }
         }
     }

@@ -17,6 +17,7 @@ mod meanwhile;
 mod mirrors;
 mod mount;
 mod naming;
+mod overtaken;
 mod own_folder;
 mod pace;
 pub mod presence;

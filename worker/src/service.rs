@@ -71,6 +71,9 @@ pub enum WorkerError {
     },
 }
 
+/// After its grace, so long a worker tries to say what became of its tasks: broker and ledger may be away.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 /// How a worker runs.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
@@ -105,7 +108,8 @@ impl Worker {
     /// one build after the other, or nobody answers any more; other slots are stopped then.
     pub async fn run(self, options: Options, shutdown: Shutdown) -> Result<(), WorkerError> {
         let stop = shutdown.child();
-        let rest = Arc::new(Rest::new(options.stands_alone));
+        let activity = Arc::clone(&self.context.activity);
+        let rest = Arc::new(Rest::new(options.stands_alone, activity));
         let denials = Arc::new(Denials::new(options.stands_alone));
         let suspects = Arc::new(Semaphore::new(1));
         let mut slots = JoinSet::new();
@@ -120,13 +124,33 @@ impl Worker {
             slots.spawn(slot.run(stop.clone()));
         }
         let mut result = Ok(());
-        while let Some(ended) = slots.join_next().await {
-            let ended = ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-            if let Err(error) = ended {
-                stop.request();
-                result = result.and(Err(error));
+        let working = async {
+            while let Some(ended) = slots.join_next().await {
+                let ended =
+                    ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+                if let Err(error) = ended {
+                    stop.request();
+                    let first = std::mem::replace(&mut result, Ok(()));
+                    result = first.and(Err(error));
+                }
+            }
+        };
+        tokio::select! {
+            () = working => {}
+            () = self.overdue(options.grace, &stop) => {
+                // Their deliveries go back with them, and their claims run out.
+                tracing::warn!(tasks = slots.len(), "broker or ledger did not answer in time; left as they are");
+                slots.shutdown().await;
             }
         }
         result
+    }
+
+    /// Once a stop is asked for: returns what nobody took, and resolves when all that was taken should be settled.
+    async fn overdue(&self, grace: Duration, stop: &Shutdown) {
+        stop.requested().await;
+        let end = tokio::time::sleep(grace.saturating_add(LAST_WORDS));
+        self.context.queue.let_go().await;
+        end.await;
     }
 }

@@ -14,6 +14,7 @@ use crate::denials::Denials;
 use crate::error::TransferError;
 use crate::hold::Hold;
 use crate::mirrors::Memory;
+use crate::overtaken::look_again;
 use crate::service::WorkerError;
 use crate::slot::{Checked, Slot};
 use crate::spans;
@@ -98,6 +99,26 @@ impl Slot {
         or_again(delivery.ack().await)
     }
 
+    /// A task that this worker is not set up to do is for others. When as many passed it on as there are tries, there is
+    /// nobody who could do it.
+    pub(crate) async fn pass_on(
+        &self,
+        delivery: Delivery,
+        memory: &Memory,
+        why: String,
+    ) -> Result<(), WorkerError> {
+        let mut task = delivery.task.clone();
+        task.passed_on = task.passed_on.saturating_add(1);
+        if task.passed_on >= self.context.attempts {
+            let build = task.stem();
+            let error = TransferError::NotServed { build, why };
+            return self.refuse(delivery, memory, &error).await;
+        }
+        self.rest.passed_on(&why);
+        let delay = backoff::delay(task.passed_on);
+        or_again(delivery.retry(task, delay).await)
+    }
+
     /// Records what there is to record; files that may still come go back to the queue.
     pub(crate) async fn settle(
         &self,
@@ -114,20 +135,20 @@ impl Slot {
         } = settled;
         // Files that were merely found say nothing of a login whose manifest was refused.
         if !outcomes.is_empty() && stopped.is_none() {
-            self.denials.success();
+            self.denials.success(&checked.host);
         }
         let mut then = Then::Acknowledge;
         let mut wall = {
             let errors = met.iter().map(|(_, error)| error).chain(&stopped);
-            self.denials
-                .note(&checked.place.repository, errors, Instant::now())
+            let at = (checked.host.as_str(), checked.place.repository.as_str());
+            self.denials.note(at, errors, Instant::now())
         };
         if let Some(WorkerError::RefusedAtOnce { .. }) = wall
             && let Some(refused) = wall.take()
         {
             // Nothing of it got there: another worker begins anew.
             hold.release(false).await?;
-            delivery.give_back().await?;
+            or_again(delivery.give_back().await)?;
             return Err(refused);
         }
         for (wanted, error) in met {
@@ -203,16 +224,13 @@ impl Slot {
             match kept {
                 ledger::Settled::Accepted => count(&task.subdir, &files),
                 ledger::Settled::Superseded { by } => {
-                    // Our manifest may have replaced that of a newer plan: somebody must look again,
-                    // under a number that the newer outcome does not settle.
+                    // Our manifest may have replaced that of a newer plan: somebody must look again.
                     tracing::info!(
                         build = task.stem(),
                         by,
                         "a newer plan took over; the build is queued again with a probe"
                     );
-                    task.plan = by + 1;
-                    task.probe = true;
-                    task.attempt = 1;
+                    let task = look_again(task, by);
                     return or_again(delivery.retry(task, Duration::ZERO).await);
                 }
             }
@@ -229,7 +247,7 @@ impl Slot {
                 or_again(delivery.retry(task, delay).await)
             }
             Then::Wait(delay) => {
-                self.rest.parked_for(delay);
+                let delay = self.rest.parked_for(delay);
                 or_again(delivery.retry(task, delay).await)
             }
             Then::GiveBack => or_again(delivery.give_back().await),

@@ -19,6 +19,7 @@ use crate::denials::Denials;
 use crate::error::TransferError;
 use crate::hold::Hold;
 use crate::mirrors::{End, Memory, NotServed};
+use crate::overtaken::catch_up;
 use crate::pull::Pull;
 use crate::rest::Rest;
 use crate::service::WorkerError;
@@ -50,6 +51,8 @@ pub(crate) struct Slot {
 
 /// A task whose names were checked.
 pub(crate) struct Checked {
+    /// The destination's `host[:port]`; empty for a folder.
+    pub(crate) host: String,
     pub(crate) place: Place,
     pub(crate) files: Vec<Asked>,
 }
@@ -73,18 +76,22 @@ impl Checked {
 
 impl Slot {
     pub(crate) async fn run(self, stop: Shutdown) -> Result<(), WorkerError> {
-        while self.rest.is_over(&stop).await {
+        let queue = &*self.context.queue;
+        while self.rest.is_over(queue, &stop).await {
             let delivery = tokio::select! {
                 biased;
-                () = stop.requested() => return Ok(()),
-                delivery = self.context.queue.receive() => match delivery {
+                () = stop.requested() => break,
+                () = self.rest.has_begun() => continue,
+                delivery = queue.receive() => match delivery {
                     Ok(delivery) => delivery,
-                    Err(QueueError::Closed) => return Ok(()),
+                    Err(QueueError::Closed) => break,
                     Err(error) => return Err(error.into()),
                 },
             };
             self.handle(delivery, &stop).await?;
         }
+        // What came meanwhile is for others.
+        queue.let_go().await;
         Ok(())
     }
 
@@ -94,17 +101,16 @@ impl Slot {
     }
 
     async fn work_on(&self, mut delivery: Delivery, stop: &Shutdown) -> Result<(), WorkerError> {
-        let task = delivery.task.clone();
+        let mut task = delivery.task.clone();
         let stem = task.stem();
         let memory = &self.context.mirrors.memory(&task);
         let end = match self.context.mirrors.end(&task) {
             Ok(end) => end,
             Err(NotServed { why }) => {
-                let error = TransferError::NotServed { build: stem, why };
-                return self.refuse(delivery, memory, &error).await;
+                return self.pass_on(delivery, memory, why).await;
             }
         };
-        let Some(checked) = check(&task, &end) else {
+        let Some(mut checked) = check(&task, &end) else {
             let error = TransferError::NoPlace { build: stem };
             return self.refuse(delivery, memory, &error).await;
         };
@@ -126,6 +132,17 @@ impl Slot {
         };
         metrics().attempt(hold.attempt);
         Span::current().record("conda.attempt", hold.attempt);
+        if task.overtaken.is_some() {
+            let names: Vec<String> = task.files.iter().map(|file| file.file.clone()).collect();
+            let recorded = memory.outcomes.get_many(&task.subdir, &names).await?;
+            match catch_up(&mut task, &recorded).then(|| check(&task, &end)) {
+                Some(Some(caught_up)) => checked = caught_up,
+                _ => {
+                    hold.release(false).await?;
+                    return or_again(delivery.ack().await);
+                }
+            }
+        }
         // Under the claim: whoever had it until now may have done it.
         if is_settled(&task, &checked, memory).await? {
             hold.release(false).await?;
@@ -218,7 +235,8 @@ fn check(task: &Task, end: &End) -> Option<Checked> {
         .all(|file| file.wanted.file.stem() == task.stem());
     let first: &FileName = &files.first()?.wanted.file;
     let place = layout.package(first).ok()?;
-    same_build.then_some(Checked { place, files })
+    let host = host.to_owned();
+    same_build.then_some(Checked { host, place, files })
 }
 
 /// Whether every file to transfer has an outcome that settles this task.

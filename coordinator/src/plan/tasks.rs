@@ -116,6 +116,8 @@ impl Plan {
             probe: self.probe || renew,
             renew,
             attempt: 1,
+            passed_on: 0,
+            overtaken: None,
             allow_unverified: template.allow_unverified,
             annotations: template.annotations.clone(),
             source: template.source.clone(),

@@ -12,6 +12,7 @@ mod shrink;
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use mirror_channel::index::{self, IndexFiles, PlainIndex};
@@ -27,6 +28,7 @@ use crate::patience::{MAX_PLEAS, patiently};
 use crate::plan::Latest;
 use crate::repair::Damage;
 use crate::run::Run;
+use crate::witness::Witness;
 pub(crate) use base::Base;
 pub(crate) use held::held;
 use push::index_manifest;
@@ -56,8 +58,8 @@ pub(crate) struct Publisher<'a> {
     pub run: &'a Run,
     /// The ledger that knows what is held and has the lease.
     pub memory: &'a dyn Ledger,
-    /// Its id.
-    pub ledger: String,
+    /// Whether it lost anything since the plan was made.
+    pub witness: Arc<Witness>,
     pub subdir: &'a str,
     pub layout: &'a SubdirLayout,
     pub destination: &'a Destination,
@@ -133,8 +135,20 @@ impl Publisher<'_> {
                 continue;
             }
             self.state.intended = Some(digest.to_string());
-            self.save().await?;
-            if let Err(error) = push::latest(self, &files, &bytes).await {
+            let moving = async {
+                self.save().await?;
+                anyhow::Ok(push::latest(self, &files, &bytes).await)
+            };
+            let Some(moved) = self.run.leases.while_ours(self.subdir, moving).await else {
+                let subdir = self.subdir;
+                tracing::warn!(
+                    subdir,
+                    "the ledger did not renew the lease in time; looking again"
+                );
+                merges += 1;
+                continue;
+            };
+            if let Err(error) = moved? {
                 let Disposition::Throttled { until } = error.disposition() else {
                     return Err(error.into());
                 };
@@ -156,7 +170,7 @@ impl Publisher<'_> {
             return Ok(Published::Wrote);
         }
         anyhow::bail!(
-            "{}:{LATEST} was changed by somebody else {MAX_MERGES} times while this run wanted to publish; nothing was published",
+            "{}:{LATEST} was changed by somebody else, or the ledger was away, {MAX_MERGES} times while this run wanted to publish; nothing was published",
             self.layout.index_repository()
         )
     }
@@ -241,14 +255,16 @@ impl Publisher<'_> {
             .await?
             .as_ref()
             .map(Latest::of);
-        // After that look: whoever published before it and has our ledger shows here.
+        let has_seen_local = self.has_seen_local().await?;
+        // After those looks: whoever published before them and has our ledger shows here. From here on only what the lease
+        // protects is done, for as long as it is ours.
         self.confirm_own().await?;
         let (seen, found) = (
             self.latest.as_ref().map(|l| l.digest),
             now.as_ref().map(|l| l.digest),
         );
         if seen == found {
-            return self.has_seen_local().await;
+            return Ok(has_seen_local);
         }
         tracing::warn!(
             subdir = self.subdir,
@@ -278,14 +294,14 @@ impl Publisher<'_> {
     /// The lease is ours, the ledger is the one of the plan, and no other run came and went while this one slept.
     async fn confirm_own(&self) -> anyhow::Result<()> {
         self.run.confirm_lease(self.memory, self.subdir).await?;
-        let (ledger, subdir) = (self.memory, self.subdir.to_owned());
-        if ledger.id(&subdir).await? != self.ledger {
+        let (ledger, subdir) = (self.memory, self.subdir);
+        if !self.witness.stands(ledger, subdir).await? {
+            let subdir = subdir.to_owned();
             return Err(RunError::LedgerLost { subdir }.into());
         }
-        let state = ledger.subdir_state(&subdir).await?;
+        let state = ledger.subdir_state(subdir).await?;
         if state.is_some_and(|state| state.plan > self.number) {
-            let owner = "a later run, which has ended".to_owned();
-            return Err(RunError::LeaseLost { subdir, owner }.into());
+            return Err(RunError::lost_to_a_later(subdir).into());
         }
         Ok(())
     }
@@ -305,6 +321,6 @@ impl Publisher<'_> {
             return Ok(());
         }
         let memory = self.memory;
-        Ok(memory.set_subdir_state(self.subdir, &self.state).await?)
+        self.run.remember(memory, self.subdir, &self.state).await
     }
 }

@@ -6,11 +6,13 @@ use std::time::Duration;
 use mirror_channel::name::FileName;
 use mirror_ledger::LeaseGrant;
 use mirror_oci::Destination;
+use tokio::time::Instant;
 
 use super::PushCache;
 use super::push::Pushed;
+use crate::error::RunError;
 use crate::local::{self, Found};
-use crate::sync::{LEASE, keep_lease};
+use crate::sync::{LEASE, give_up_lease, keep_lease};
 
 /// Between two looks at a lease that somebody has: it is held for a few requests.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -32,8 +34,10 @@ impl PushCache<'_> {
         // Not the subdir's, which a mirror may have.
         let lease = format!("{}/local", self.subdir);
         loop {
+            let asked = Instant::now();
             let granted = ledger.acquire_lease(&lease, &run.name, LEASE).await?;
             if granted == LeaseGrant::Granted {
+                run.leases.granted(&lease, asked);
                 break;
             }
             let pause = tokio::time::sleep(AGAIN);
@@ -45,7 +49,7 @@ impl PushCache<'_> {
             changed = self.write_local(destination, change, &lease) => changed,
             lost = keep_lease(run, ledger, &lease) => Err(lost),
         };
-        ledger.release_lease(&lease, &run.name).await?;
+        give_up_lease(run, ledger, &lease).await;
         changed.map(Some)
     }
 
@@ -81,6 +85,8 @@ impl PushCache<'_> {
             Arc::new(after),
             &self.run.options.annotations,
         );
-        put.await.map(Some)
+        let put = self.run.leases.while_ours(lease, put).await;
+        put.ok_or_else(|| RunError::lost_to_a_later(lease))?
+            .map(Some)
     }
 }

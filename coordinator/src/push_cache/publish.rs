@@ -14,7 +14,8 @@ use crate::options::Memory;
 use crate::plan::{Latest, Trust};
 use crate::publish::{Base, Published, Publisher};
 use crate::summary::{Publication, SubdirSummary};
-use crate::sync::{keep_lease, take_lease};
+use crate::sync::{give_up_lease, keep_lease, take_lease};
+use crate::witness::Witness;
 use crate::{parts, places};
 
 /// Who publishes.
@@ -107,7 +108,7 @@ impl PushCache<'_> {
             published = self.merge(&*ledger, destination) => published,
             lost = keep_lease(self.run, &*ledger, self.subdir) => Err(lost),
         };
-        ledger.release_lease(self.subdir, &self.run.name).await?;
+        give_up_lease(self.run, &*ledger, self.subdir).await;
         (summary.publication, summary.indexed) = published?;
         Ok(())
     }
@@ -156,7 +157,7 @@ impl PushCache<'_> {
         let mut publisher = Publisher {
             run: self.run,
             memory: ledger,
-            ledger: ledger.id(self.subdir).await?,
+            witness: Arc::new(Witness::of(ledger, self.subdir).await?),
             subdir: self.subdir,
             layout: &self.layout,
             destination,

@@ -23,6 +23,7 @@ use crate::plan::{self, Inputs, Latest, Plan, Template};
 use crate::report::{Entry, Verdict};
 use crate::summary::SubdirSummary;
 use crate::sync::{Follow, Followed};
+use crate::witness::Witness;
 
 /// Longer than any run: nothing is published in between.
 const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
@@ -86,12 +87,9 @@ impl PushCache<'_> {
         summary: &mut SubdirSummary,
     ) -> anyhow::Result<Option<Pushed>> {
         let run = self.run;
-        let (number, id) = match run.options.dry_run {
-            true => (mirror_runtime::clock::now_ms(), String::new()),
-            false => (
-                run.ledger.begin_plan(self.subdir).await?,
-                run.ledger.id(self.subdir).await?,
-            ),
+        let number = match run.options.dry_run {
+            true => mirror_runtime::clock::now_ms(),
+            false => run.ledger.begin_plan(self.subdir).await?,
         };
         let plan = self.plan(chosen, number, latest).await?;
         *summary = SubdirSummary::planned_as(self.subdir, &plan.totals, &plan.names);
@@ -112,7 +110,7 @@ impl PushCache<'_> {
         let Some(folder) = folder.filter(|_| !plan.work.is_empty()) else {
             return Ok(Some(Pushed::new()));
         };
-        if !self.follow(plan, folder, id, summary).await? {
+        if !self.follow(plan, folder, summary).await? {
             return Ok(None);
         }
         self.pushed(chosen, number).await.map(Some)
@@ -192,7 +190,6 @@ impl PushCache<'_> {
         &self,
         plan: Plan,
         folder: &Path,
-        ledger: String,
         summary: &mut SubdirSummary,
     ) -> anyhow::Result<bool> {
         let run = self.run;
@@ -214,7 +211,8 @@ impl PushCache<'_> {
             .ledger
             .begin_tally(self.subdir, number, number, files, bytes);
         begun.await?;
-        let place = (self.subdir, ledger);
+        let witness = Witness::of(&*run.ledger, self.subdir).await?;
+        let place = (self.subdir, Arc::new(witness));
         let mut follow = Follow::new(run, Arc::new(plan), Arc::new(template), None, place);
         loop {
             match follow.next(Instant::now() + NEVER, summary).await? {

@@ -49,7 +49,8 @@ impl Sync<'_> {
             return Ok(number);
         }
         // In a dry run this is a copy that nobody reads again.
-        self.run.ledger.set_subdir_state(self.subdir, state).await?;
+        let ledger = &*self.run.ledger;
+        self.run.remember(ledger, self.subdir, state).await?;
         Ok(number)
     }
 
@@ -77,7 +78,8 @@ impl Sync<'_> {
         } else {
             state.disbelieved = digest;
         }
-        Ok(self.run.ledger.set_subdir_state(self.subdir, state).await?)
+        let ledger = &*self.run.ledger;
+        self.run.remember(ledger, self.subdir, state).await
     }
 
     /// What an index of another program lists: hashes of file names.

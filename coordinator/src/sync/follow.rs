@@ -9,6 +9,8 @@ use mirror_queue::{Action, Task};
 use mirror_runtime::metrics::metrics;
 use mirror_runtime::telemetry::traced;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use super::spans::Traces;
 use super::tags::Tags;
@@ -16,6 +18,7 @@ use super::watch::{self, Watch};
 use crate::plan::{Plan, Planned, Template};
 use crate::run::Run;
 use crate::summary::SubdirSummary;
+use crate::witness::Witness;
 
 /// Tasks of one subdir that are queued or worked on at once. Enough that no worker waits for the
 /// next look at the ledger.
@@ -78,11 +81,38 @@ pub(super) fn tasks(
         .try_flatten()
 }
 
+/// Looks whether the tag of a planned build may exist. In a task of its own: while the run publishes nobody asks for the
+/// next build, and what is asked half-way may hold what the publication needs, as the turn in a host's budget.
+fn look_for(tags: Arc<Tags>, planned: &anyhow::Result<Planned>) -> AbortOnDropHandle<bool> {
+    let task = planned.as_ref().ok().map(|planned| planned.task.clone());
+    let looking = async move {
+        let Some(task) = task else {
+            return false;
+        };
+        // A file to keep is kept by its layer, which has to be read.
+        let keeps = task.files.iter().any(|file| file.action == Action::Keep);
+        keeps || tags.may_have(&task).await
+    };
+    AbortOnDropHandle::new(tokio::spawn(looking.in_current_span()))
+}
+
 /// A build that is queued.
 pub(super) struct Open {
     pub planned: Planned,
     /// When it was queued last.
     pub queued: Instant,
+    /// How long it may stay unheard of while the queue has something to deliver.
+    pub patience: Duration,
+}
+
+impl Open {
+    fn new(planned: Planned) -> Self {
+        Self {
+            planned,
+            queued: Instant::now(),
+            patience: watch::UNHEARD_OF,
+        }
+    }
 }
 
 /// The way of one plan through the queue.
@@ -102,29 +132,29 @@ pub(crate) struct Follow<'a> {
     /// Builds without an outcome.
     left: u64,
     pub(super) watch: Watch,
+    /// Whether the queue had room when it was first looked at: an earlier run may have left a window in it, or more.
+    pub(super) has_room: bool,
 }
 
 impl<'a> Follow<'a> {
-    /// Follows `plan`, which was made for a subdir with the ledger of an id. With `tags`, each task's probe is decided by whether its tag exists.
+    /// Follows `plan`, which was made for a subdir with the ledger that `witness` saw. With `tags`, each task's probe is
+    /// decided by whether its tag exists.
     pub(crate) fn new(
         run: &'a Run,
         plan: Arc<Plan>,
         template: Arc<Template>,
-        tags: Option<Tags<'a>>,
-        (subdir, ledger): (&'a str, String),
+        tags: Option<Tags>,
+        (subdir, witness): (&'a str, Arc<Witness>),
     ) -> Self {
         let (number, builds) = (plan.number, plan.work.len());
         let tags = tags.map(Arc::new);
         let tasks = tasks(plan, template)
             .map(move |planned| {
-                let tags = tags.clone();
+                let looking = tags.clone().map(|tags| look_for(tags, &planned));
                 async move {
                     let mut planned: Planned = planned?;
-                    let task = &mut planned.task;
-                    if let Some(tags) = tags {
-                        // A file to keep is kept by its layer, which has to be read.
-                        let keeps = task.files.iter().any(|file| file.action == Action::Keep);
-                        task.probe = keeps || tags.may_have(task).await;
+                    if let Some(looking) = looking {
+                        planned.task.probe = looking.await?;
                     }
                     anyhow::Ok(planned)
                 }
@@ -141,7 +171,9 @@ impl<'a> Follow<'a> {
             subdir,
             traces: Traces::of(builds),
             left: builds as u64,
-            watch: Watch::new(ledger),
+            watch: Watch::new(witness),
+            // What is in this process began empty.
+            has_room: run.options.queue.is_none(),
             // An earlier run may have ended before it published.
             news: true,
         }
@@ -158,12 +190,18 @@ impl<'a> Follow<'a> {
     ) -> anyhow::Result<Followed> {
         let mut wait = SOON;
         let mut look = Instant::now() + wait;
-        let mut watched = Instant::now() + watch::LOOK;
+        let mut watched = Instant::now();
+        if self.has_room {
+            watched += watch::LOOK;
+        }
         loop {
             if self.exhausted && self.window.is_empty() {
                 self.take_note_of_the_dead().await?;
                 // What the metrics say last of a run that is complete.
                 self.measure().await;
+                if self.run.options.memory.is_shared() && !self.knows_all(self.subdir).await? {
+                    return Ok(Followed::LedgerLost);
+                }
                 return Ok(Followed::Complete);
             }
             tokio::select! {
@@ -178,14 +216,13 @@ impl<'a> Follow<'a> {
                     wait = pause(self.window.len(), settled, wait);
                     look = Instant::now() + wait;
                 }
-                planned = self.tasks.next(), if !self.exhausted && self.window.len() < WINDOW => match planned {
+                planned = self.tasks.next(), if self.may_send() => match planned {
                     None => self.exhausted = true,
                     Some(planned) => {
                         let planned = planned?;
                         self.send(planned.task.clone()).await?;
                         mirror_runtime::fail_point::hit("while-queueing").await;
-                        let (stem, queued) = (planned.task.stem(), Instant::now());
-                        self.window.insert(stem, Open { planned, queued });
+                        self.window.insert(planned.task.stem(), Open::new(planned));
                     }
                 },
                 () = sleep_until(watched) => {
@@ -198,6 +235,10 @@ impl<'a> Follow<'a> {
                 () = sleep_until(until), if self.news => return Ok(Followed::TimeToPublish),
             }
         }
+    }
+
+    fn may_send(&self) -> bool {
+        self.has_room && !self.exhausted && self.window.len() < WINDOW
     }
 
     /// Queues a task. A broker that is away must not keep anybody from stopping.

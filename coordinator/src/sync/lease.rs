@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mirror_ledger::{LeaseGrant, Ledger};
 use mirror_runtime::metrics::metrics;
+use tokio::time::Instant;
 
 use super::LEASE;
 use crate::error::RunError;
@@ -37,8 +38,10 @@ pub(crate) async fn take_lease(
 ) -> anyhow::Result<bool> {
     let mut first = None;
     loop {
+        let asked = Instant::now();
         let granted = ledger.acquire_lease(subdir, &run.name, LEASE);
         let LeaseGrant::Held { owner, expires_ms } = granted.await? else {
+            run.leases.granted(subdir, asked);
             return Ok(true);
         };
         let until = match first {
@@ -61,6 +64,14 @@ pub(crate) async fn take_lease(
         if run.unless_stopped(pause).await.is_none() {
             return Ok(false);
         }
+    }
+}
+
+/// Gives the lease up. Where the ledger is away it ends by itself, and what the run came to stays what it is.
+pub(crate) async fn give_up_lease(run: &Run, ledger: &dyn Ledger, subdir: &str) {
+    if let Err(error) = ledger.release_lease(subdir, &run.name).await {
+        let seconds = LEASE.as_secs();
+        tracing::warn!(subdir, %error, seconds, "the lease could not be given up, and ends by itself");
     }
 }
 

@@ -14,6 +14,7 @@ mod tags;
 mod transfer;
 mod watch;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -32,10 +33,11 @@ use crate::parts;
 use crate::publish::{Base, Publisher};
 use crate::run::Run;
 use crate::summary::{Publication, SubdirSummary};
+use crate::witness::Witness;
 pub(crate) use follow::{Follow, Followed};
 use index::{Upstream, fetch};
 use lease::LeaseShown;
-pub(crate) use lease::{keep_lease, take_lease};
+pub(crate) use lease::{give_up_lease, keep_lease, take_lease};
 use prepare::{Prepared, Ready};
 
 /// How long the lease on a subdir lives without being renewed.
@@ -94,7 +96,8 @@ impl<'a> Sync<'a> {
         summary: &mut SubdirSummary,
     ) -> anyhow::Result<bool> {
         let span = spans::sync(&self.run.channel.name, self.subdir, &self.layout);
-        traced(span, self.planned_anew(others_served, summary)).await
+        // The futures of a whole run are large, and would be moved about on the stack.
+        traced(span, Box::pin(self.planned_anew(others_served, summary))).await
     }
 
     async fn planned_anew(
@@ -103,7 +106,7 @@ impl<'a> Sync<'a> {
         summary: &mut SubdirSummary,
     ) -> anyhow::Result<bool> {
         for _ in 0..PLANS {
-            match self.once(others_served, summary).await {
+            match Box::pin(self.once(others_served, summary)).await {
                 Err(error) if matches!(error.downcast_ref(), Some(RunError::LedgerLost { .. })) => {
                     tracing::warn!(
                         subdir = self.subdir,
@@ -185,8 +188,7 @@ impl<'a> Sync<'a> {
             outcome = self.plan_and_publish(state, answer, summary) => outcome,
             lost = keep_lease(self.run, &*self.run.ledger, self.subdir) => Err(lost),
         };
-        let owner = &self.run.name;
-        self.run.ledger.release_lease(self.subdir, owner).await?;
+        give_up_lease(self.run, &*self.run.ledger, self.subdir).await;
         drop(held);
         outcome.map(|()| true)
     }
@@ -244,7 +246,7 @@ impl<'a> Sync<'a> {
         answer: Upstream,
         summary: &mut SubdirSummary,
     ) -> anyhow::Result<()> {
-        let ledger = self.run.ledger.id(self.subdir).await?;
+        let witness = Arc::new(Witness::of(&*self.run.ledger, self.subdir).await?);
         let preparing = traced(spans::plan(self.subdir), self.prepare(state, answer));
         let prepared = match preparing.await? {
             Ready::Stopped => return Ok(()),
@@ -287,7 +289,7 @@ impl<'a> Sync<'a> {
                 true => self.say_pulls(&plan, summary).await,
                 false => {
                     let (upstream, floor) = (upstream.path(), state.floor);
-                    self.pull(&folder, plan, upstream, floor, ledger, summary)
+                    self.pull(&folder, plan, upstream, floor, witness, summary)
                         .await
                 }
             };
@@ -315,7 +317,7 @@ impl<'a> Sync<'a> {
         let mut publisher = Publisher {
             run: self.run,
             memory: &*self.run.ledger,
-            ledger,
+            witness,
             subdir: self.subdir,
             layout: &self.layout,
             destination,
@@ -351,11 +353,8 @@ impl<'a> Sync<'a> {
         state.failures = summary.failed + summary.resting;
         state.bad_records = summary.bad_records;
         state.retry_due_ms = [failures_due, resting].into_iter().flatten().min();
-        self.run
-            .ledger
-            .set_subdir_state(self.subdir, &state)
-            .await?;
-        Ok(())
+        let ledger = &*self.run.ledger;
+        self.run.remember(ledger, self.subdir, &state).await
     }
 
     /// The published index is what it should be, as of now.

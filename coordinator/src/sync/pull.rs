@@ -19,6 +19,7 @@ use crate::error::{GOES_ON, RunError};
 use crate::plan::{self, Plan};
 use crate::publish::held;
 use crate::summary::{Publication, SubdirSummary};
+use crate::witness::Witness;
 
 /// Lines of a dry run that are kept to be printed.
 const LINES: usize = 100_000;
@@ -67,13 +68,13 @@ impl Sync<'_> {
         plan: Arc<Plan>,
         upstream: &Path,
         floor: u64,
-        ledger: String,
+        witness: Arc<Witness>,
         summary: &mut SubdirSummary,
     ) -> anyhow::Result<()> {
         self.run.progress.plan(plan.totals.files, plan.totals.bytes);
         let (number, template) = (plan.number, Arc::new(self.template(&plan)?));
         self.begin_tally(&plan, floor).await?;
-        let mut follow = Follow::new(self.run, plan, template, None, (self.subdir, ledger));
+        let mut follow = Follow::new(self.run, plan, template, None, (self.subdir, witness));
         let never = Instant::now() + Duration::from_secs(u64::from(u32::MAX));
         loop {
             match follow.next(never, summary).await? {

@@ -26,20 +26,17 @@ const REMEMBERED: usize = 64;
 type Listed = Arc<OnceCell<HashSet<String>>>;
 
 /// The tags of the repositories that tasks lately asked for.
-pub(crate) struct Tags<'a> {
-    destination: &'a Destination,
-    layout: &'a SubdirLayout,
+#[derive(Debug)]
+pub(crate) struct Tags {
+    destination: Arc<Destination>,
+    layout: SubdirLayout,
     recent: Mutex<VecDeque<(String, Listed)>>,
     asking: Semaphore,
 }
 
-impl<'a> Tags<'a> {
+impl Tags {
     /// For a run of so many workers.
-    pub(crate) fn new(
-        destination: &'a Destination,
-        layout: &'a SubdirLayout,
-        workers: usize,
-    ) -> Self {
+    pub(crate) fn new(destination: Arc<Destination>, layout: SubdirLayout, workers: usize) -> Self {
         Self {
             destination,
             layout,

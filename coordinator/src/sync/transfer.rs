@@ -93,15 +93,17 @@ impl Sync<'_> {
             self.enqueue(plan, template, summary).await?;
             return Ok(None);
         }
-        let ledger = publisher.ledger.clone();
-        let tags =
-            (!plan.probe).then(|| Tags::new(destination, &self.layout, self.run.options.workers));
+        let witness = Arc::clone(&publisher.witness);
+        let tags = (!plan.probe).then(|| {
+            let (destination, layout) = (Arc::clone(destination), self.layout.clone());
+            Tags::new(destination, layout, self.run.options.workers)
+        });
         let mut follow = Follow::new(
             self.run,
             plan,
             Arc::new(template),
             tags,
-            (self.subdir, ledger),
+            (self.subdir, witness),
         );
         loop {
             // Over an index that is not believed nothing is published before all it lists was looked for.
@@ -236,7 +238,7 @@ impl Sync<'_> {
         summary: &mut SubdirSummary,
     ) -> anyhow::Result<Publication> {
         let began = Instant::now();
-        let published = traced(spans::publish(self.subdir), publisher.publish()).await;
+        let published = traced(spans::publish(self.subdir), Box::pin(publisher.publish())).await;
         let outcome = match &published {
             Ok(Published::Wrote) => "wrote",
             Ok(Published::Unchanged) => "unchanged",

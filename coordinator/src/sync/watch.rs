@@ -2,9 +2,12 @@
 //! run it measures the queue.
 //!
 //! A build counts as lost when it has no outcome and nobody's claim for two lifetimes of claims, in which the queue had
-//! nothing to deliver: then no message of it is left. It is queued again, with a probe; if it was not lost after all, two
-//! workers do it with one result.
+//! nothing to deliver: then no message of it is left. Or for half an hour, if others keep the queue busy, and then for twice
+//! as long each time. It is queued again, with a probe; if it was not lost after all, two workers do it with one result.
+//! Also where the queue is in this process, if others share the ledger: what they claim under a later plan, or forget, would
+//! be waited for without end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mirror_queue::Depth;
@@ -12,7 +15,9 @@ use mirror_runtime::metrics::metrics;
 use mirror_worker::CLAIM;
 use tokio::time::Instant;
 
-use super::follow::{Follow, Followed};
+use super::LEASE;
+use super::follow::{Follow, Followed, WINDOW};
+use crate::witness::Witness;
 
 /// Between two looks at the ledger's id and what users want.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
@@ -21,24 +26,35 @@ const DEPTH: Duration = Duration::from_secs(5);
 /// How long a look may wait for a broker that is away: outcomes come without it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long the queue must have had nothing to deliver.
+const QUIET: Duration = CLAIM.saturating_mul(2);
+/// How long a build may be waited for that nobody works on while the queue has something to deliver, at first: it may be
+/// others' tasks that keep it busy.
+pub(super) const UNHEARD_OF: Duration = Duration::from_secs(30 * 60);
+
+const LEASE_MS: u64 = LEASE.as_millis() as u64;
+
 /// What was seen so far.
 #[derive(Debug)]
 pub(super) struct Watch {
     /// Of the ledger that the plan was made with.
-    ledger: String,
+    witness: Arc<Witness>,
     next_depth: Instant,
     /// Since when the queue has nothing to deliver.
     quiet_since: Option<Instant>,
     paused: bool,
+    /// Whether it was said that the queue has no room.
+    said_full: bool,
 }
 
 impl Watch {
-    pub(super) fn new(ledger: String) -> Self {
+    pub(super) fn new(witness: Arc<Witness>) -> Self {
         Self {
-            ledger,
+            witness,
             next_depth: Instant::now(),
             quiet_since: None,
             paused: false,
+            said_full: false,
         }
     }
 }
@@ -55,8 +71,9 @@ impl Follow<'_> {
         if now >= self.watch.next_depth {
             self.watch.next_depth = now + DEPTH;
             let depth = self.measure().await;
-            // What is in this process gets lost only with it.
-            if self.run.options.queue.is_some() {
+            self.look_for_room(depth);
+            // Where nobody else has a hand in it, what is in this process gets lost only with it.
+            if self.run.options.queue.is_some() || self.run.options.memory.is_shared() {
                 self.heal(subdir, depth, now).await?;
             }
         }
@@ -65,11 +82,10 @@ impl Follow<'_> {
 
     /// Asks the ledger that others share whether it is the one that the plan was made with, and what users want.
     async fn obey(&mut self, subdir: &str) -> anyhow::Result<Option<Followed>> {
-        let ledger = &self.run.ledger;
-        if ledger.id(subdir).await? != self.watch.ledger {
+        if !self.knows_all(subdir).await? {
             return Ok(Some(Followed::LedgerLost));
         }
-        let control = ledger.control(subdir).await?;
+        let control = self.run.ledger.control(subdir).await?;
         if control.cancelled >= self.plan {
             return Ok(Some(Followed::Cancelled));
         }
@@ -86,6 +102,30 @@ impl Follow<'_> {
             self.watch.quiet_since = None;
         }
         Ok(None)
+    }
+
+    /// Whether the ledger still knows what it knew.
+    pub(super) async fn knows_all(&self, subdir: &str) -> anyhow::Result<bool> {
+        let stands = self.watch.witness.stands(&*self.run.ledger, subdir);
+        Ok(stands.await?)
+    }
+
+    /// Nothing is queued before workers are through with most of what an earlier run left in the queue: with every run that
+    /// dies it would become more.
+    fn look_for_room(&mut self, depth: Option<Depth>) {
+        if self.has_room {
+            return;
+        }
+        let ready = depth.map_or(0, |depth| depth.ready);
+        self.has_room = ready < WINDOW as u64;
+        if !self.has_room && !std::mem::replace(&mut self.watch.said_full, true) {
+            let subdir = self.subdir;
+            tracing::warn!(
+                subdir,
+                ready,
+                "the queue has tasks of an earlier run; waits until workers have done most of them"
+            );
+        }
     }
 
     /// What the queue holds, for the metrics as well; `None` while it cannot be asked.
@@ -118,17 +158,18 @@ impl Follow<'_> {
         }
         if depth.ready + depth.delayed > 0 {
             self.watch.quiet_since = None;
-            return Ok(());
+        } else {
+            self.watch.quiet_since.get_or_insert(now);
         }
-        let since = *self.watch.quiet_since.get_or_insert(now);
-        if now - since < 2 * CLAIM {
-            return Ok(());
-        }
-        let old = self
-            .window
-            .iter()
-            .filter(|(_, open)| now - open.queued >= 2 * CLAIM);
+        let quiet = self.watch.quiet_since.map(|since| now - since);
+        let old = self.window.iter().filter(|(_, open)| {
+            let waited = now.saturating_duration_since(open.queued);
+            is_unheard_of(waited, quiet, open.patience)
+        });
         let stems: Vec<String> = old.map(|(stem, _)| stem.clone()).collect();
+        if stems.is_empty() {
+            return Ok(());
+        }
         let claimed = self.run.ledger.claimed(subdir, &stems).await?;
         let lost: Vec<String> = stems
             .into_iter()
@@ -141,18 +182,60 @@ impl Follow<'_> {
         tracing::warn!(
             subdir,
             builds = lost.len(),
-            "no message of these is left in the queue; queued again"
+            "nobody works on these, and no message of them seems to be left in the queue; queued again"
         );
+        let number = self.number_now(subdir).await?;
         for stem in lost {
             let Some(open) = self.window.get_mut(&stem) else {
                 continue;
             };
             open.planned.task.probe = true;
+            open.planned.task.plan = number;
             open.queued = now;
+            // Where workers are only slow it should not become more and more.
+            open.patience *= 2;
             let task = open.planned.task.clone();
             self.send(task).await?;
         }
         self.watch.quiet_since = None;
         Ok(())
+    }
+}
+
+impl Follow<'_> {
+    /// A number for what is queued again: higher than that of any plan that was begun until a moment ago. Whoever claimed a
+    /// build under a later plan than this one's, as push-cache does, and died, would keep it from it for ever.
+    async fn number_now(&self, subdir: &str) -> anyhow::Result<u64> {
+        let holder = self.run.ledger.lease_holder(subdir).await?;
+        // By the ledger's clock, which numbers plans. The lease was renewed a moment ago.
+        let renewed = holder.map(|holder| holder.expires_ms.saturating_sub(LEASE_MS));
+        Ok(renewed.map_or(self.plan, |renewed| renewed.max(self.plan)))
+    }
+}
+
+/// Whether a build may be lost that was queued `waited` ago, after the queue had nothing to deliver for `quiet`.
+fn is_unheard_of(waited: Duration, quiet: Option<Duration>, patience: Duration) -> bool {
+    let quiet = quiet.is_some_and(|quiet| quiet >= QUIET);
+    waited >= if quiet { QUIET } else { patience }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_is_lost_when_the_queue_is_quiet_or_after_a_long_time() {
+        let second = Duration::from_secs(1);
+        let lost = |waited, quiet| is_unheard_of(waited, quiet, UNHEARD_OF);
+        assert!(lost(QUIET, Some(QUIET)));
+        assert!(!lost(QUIET - second, Some(QUIET)), "queued a moment ago");
+        assert!(
+            !lost(QUIET, Some(QUIET - second)),
+            "quiet since a moment ago"
+        );
+        // Others keep the queue busy, for days if they like.
+        assert!(!lost(UNHEARD_OF - second, None));
+        assert!(lost(UNHEARD_OF, None));
+        assert!(!is_unheard_of(UNHEARD_OF, None, 2 * UNHEARD_OF));
     }
 }

@@ -23,9 +23,8 @@ impl<T: Outcomes + Claims + Lease + Controls + Tallies + ?Sized> Ledger for T {}
 /// What became of files, and what is known of their subdir.
 #[async_trait]
 pub trait Outcomes: Send + Sync + fmt::Debug {
-    /// The random id of what the ledger knows of the subdir. When that was lost, the next asker makes
-    /// another one.
-    async fn id(&self, subdir: &str) -> Result<String, LedgerError>;
+    /// Whether the ledger still knows of the subdir what it knew: see [`Pulse`].
+    async fn pulse(&self, subdir: &str) -> Result<Pulse, LedgerError>;
 
     /// The outcomes of `files`, in their order. Meant for batches of some thousand.
     async fn get_many(
@@ -69,12 +68,27 @@ pub trait Outcomes: Send + Sync + fmt::Debug {
     /// What is known of the subdir's last publication.
     async fn subdir_state(&self, subdir: &str) -> Result<Option<SubdirState>, LedgerError>;
 
-    /// Replaces what is known of the subdir's last publication. The holder of its lease does this.
-    async fn set_subdir_state(&self, subdir: &str, state: &SubdirState) -> Result<(), LedgerError>;
+    /// Replaces what is known of the subdir's last publication, unless that is of a later plan. The holder of its lease
+    /// does this; one that lost it without noticing must not undo what the next one has written.
+    async fn set_subdir_state(
+        &self,
+        subdir: &str,
+        state: &SubdirState,
+    ) -> Result<Settled, LedgerError>;
 
     /// A number for a new plan: higher than every one given before for this subdir, and no lower
     /// than the milliseconds since 1970 UTC.
     async fn begin_plan(&self, subdir: &str) -> Result<u64, LedgerError>;
+}
+
+/// One answer of a ledger about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pulse {
+    /// The random id of what it knows of the subdir. When that was lost, the next asker makes another one.
+    pub id: String,
+    /// Higher than in every answer before. One that is not: the ledger went back to what it knew then, as a server does
+    /// that died and read an older file of its data, or handed over to a copy that lagged behind.
+    pub beat: u64,
 }
 
 /// The outcomes of one build.

@@ -22,8 +22,8 @@ pub mod tally;
 
 pub use error::LedgerError;
 pub use ledger::{
-    Claim, Claims, Control, Controls, Lease, LeaseGrant, LeaseHolder, Ledger, Outcomes, Settled,
-    Settlement,
+    Claim, Claims, Control, Controls, Lease, LeaseGrant, LeaseHolder, Ledger, Outcomes, Pulse,
+    Settled, Settlement,
 };
 pub use outcome::{Cause, Failure, FailureKind, FileOutcome, Recorded, Wanted};
 pub use redb::RedbLedger;

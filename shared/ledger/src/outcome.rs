@@ -174,13 +174,15 @@ impl Failure {
     }
 
     /// Whether a new run tries again now: always for the kinds that do not rest, when the channel's
-    /// sha256 has changed, when the user says so, and else after [`RETRY_AFTER_MS`].
+    /// sha256 has changed, when the user says so, and else after [`RETRY_AFTER_MS`]. One of the future is of a worker
+    /// whose clock is ahead: nobody knows how old it is.
     #[must_use]
     pub fn due(&self, now_ms: u64, wanted_sha256: Option<&[u8; 32]>, retry_failed: bool) -> bool {
         !self.kind.rests()
             || retry_failed
             || self.sha256.as_ref() != wanted_sha256
             || now_ms >= self.due_at_ms()
+            || self.at_ms > now_ms
     }
 }
 

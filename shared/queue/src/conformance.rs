@@ -35,6 +35,7 @@ macro_rules! queue_conformance {
             each_task_goes_to_exactly_one_of_many_receivers,
             closing_wakes_the_waiting_and_refuses_the_next,
             a_delivery_can_be_settled_after_the_close,
+            what_was_let_go_of_is_received_again,
         }
     };
     ($queue:expr; $($promise:ident,)*) => {
@@ -69,6 +70,8 @@ pub fn sample(number: u8) -> Task {
         plan: 1_790_000_000_000,
         probe: false,
         attempt: 1,
+        passed_on: 0,
+        overtaken: None,
         allow_unverified: false,
         renew: false,
         annotations: std::collections::BTreeMap::new(),
@@ -277,6 +280,25 @@ pub async fn a_delivery_can_be_settled_after_the_close(queue: Arc<dyn TaskQueue>
     second.give_back().await.unwrap();
     let task = third.task.clone();
     third.retry(task, DELAY).await.unwrap();
+}
+
+/// What is in hand stays so, and the rest is there for whoever receives next.
+pub async fn what_was_let_go_of_is_received_again(queue: Arc<dyn TaskQueue>) {
+    queue.let_go().await;
+    for number in 1..=3 {
+        queue.publish(sample(number)).await.unwrap();
+    }
+    let first = next(&queue).await;
+    queue.let_go().await;
+    becomes(&queue, counts(2, 0, 1)).await;
+    let mut left = vec![next(&queue).await, next(&queue).await];
+    left.push(first);
+    left.sort_by_key(|delivery| delivery.task.stem());
+    for (delivery, number) in left.into_iter().zip(1..) {
+        assert_eq!(delivery.task, sample(number));
+        delivery.ack().await.unwrap();
+    }
+    becomes(&queue, counts(0, 0, 0)).await;
 }
 
 async fn next(queue: &Arc<dyn TaskQueue>) -> Delivery {

@@ -33,6 +33,10 @@ pub trait TaskQueue: Send + Sync + fmt::Debug {
     /// When the queue is closed, at once, whatever it still holds.
     async fn receive(&self) -> Result<Delivery, QueueError>;
 
+    /// Takes no more tasks for this process until somebody receives again, and returns those that were delivered
+    /// to it and nobody received: others may do them meanwhile. Deliveries handed out stay with who has them.
+    async fn let_go(&self);
+
     /// How much the queue holds now.
     ///
     /// # Errors

@@ -25,6 +25,10 @@ pub fn readable_versions(current: u64) -> impl Iterator<Item = u64> {
 /// Bytes a message may have. A task is about 1 KB; more than this is no task of ours.
 pub const MAX_MESSAGE: usize = 64 * 1024;
 
+/// The highest number of a plan: what ledgers keep in 48 bits. Plans are numbered by the milliseconds since 1970, so there is
+/// room until the year 10889.
+pub const MAX_PLAN: u64 = (1 << 48) - 1;
+
 /// A build (subdir, name, version, build) with every file that upstream has for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
@@ -42,6 +46,12 @@ pub struct Task {
     pub probe: bool,
     /// Which try this is, from 1.
     pub attempt: u32,
+    /// How many workers passed it on because they are not set up to do it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub passed_on: u32,
+    /// Where a worker was overtaken: the number of its plan. What the ledger has of later plans goes before what is listed here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overtaken: Option<u64>,
     /// Whether a file whose record has no hash may be taken as it comes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_unverified: bool,
@@ -195,6 +205,9 @@ impl Task {
         {
             return refused("registry", "credentials do not travel in messages");
         }
+        if self.plan > MAX_PLAN {
+            return refused("plan", "no plan has so high a number");
+        }
         self.check_source()?;
         if !self.channel.split('/').all(is_component) {
             return refused("channel", "each part must be a plain name");
@@ -238,6 +251,10 @@ impl Task {
 fn is_component(name: &str) -> bool {
     let plain = |c: char| c != '/' && c != '\\' && !c.is_control();
     !name.is_empty() && name.len() <= 255 && name != "." && name != ".." && name.chars().all(plain)
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 fn within_limit(message: &[u8]) -> Result<(), TaskError> {

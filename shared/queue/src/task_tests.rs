@@ -178,7 +178,7 @@ proptest! {
         name in "[a-z_][a-z0-9_.-]{0,30}",
         version in "[0-9!][0-9a-z!+._]{0,20}",
         build in "[a-z0-9_]{1,30}",
-        plan: u64, probe: bool, attempt: u32,
+        plan in 0..=MAX_PLAN, probe: bool, attempt: u32,
         sha256: Option<[u8; 32]>, md5: Option<[u8; 16]>, size: Option<u64>, keep: bool,
         known_sha256: Option<[u8; 32]>,
     ) {

@@ -95,23 +95,27 @@ fn limiter(per_minute: NonZeroU32) -> DefaultDirectRateLimiter {
 impl HostBudget for MemoryHostBudget {
     async fn admit(&self, host: &str, kind: RequestKind) {
         let host = self.host(host);
+        let limiter = match kind {
+            RequestKind::Write => &host.writes,
+            RequestKind::Read => &host.reads,
+        };
+        let mut has_permit = limiter.is_none();
         loop {
             let parked = *host.parked.borrow();
             let wait = parked.map(clock::until).unwrap_or_default();
             if wait.is_zero() {
-                break;
+                match limiter {
+                    // It may be parked while this one stands in line: whoever has a permit looks again.
+                    Some(limiter) if !has_permit => limiter.until_ready().await,
+                    _ => return,
+                }
+                has_permit = true;
+                continue;
             }
             // Spread the return a little: all waiters coming back in one instant get parked again.
             let jitter =
                 Duration::from_millis(fastrand::u64(0..=(wait.as_millis() as u64 / 10).min(2_000)));
             tokio::time::sleep(wait + jitter).await;
-        }
-        let limiter = match kind {
-            RequestKind::Write => &host.writes,
-            RequestKind::Read => &host.reads,
-        };
-        if let Some(limiter) = limiter {
-            limiter.until_ready().await;
         }
     }
 

@@ -41,7 +41,7 @@ impl Shutdown {
                 }
                 handle.signal.store(number, Ordering::SeqCst);
                 tracing::warn!(
-                    "stopping: transfers in flight are given back; a second signal ends at once"
+                    "stopping: what is under way ends or is given back; a second signal ends at once"
                 );
                 handle.token.cancel();
             }

@@ -5,6 +5,7 @@ pub mod finished;
 pub mod folder_view;
 pub mod judged;
 pub mod mirror;
+pub mod readiness;
 pub mod secrets;
 pub mod stage;
 pub mod stored;

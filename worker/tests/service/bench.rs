@@ -19,7 +19,9 @@ use mirror_runtime::{MemoryHostBudget, Shutdown};
 use mirror_worker::extract::InfoLimits;
 use mirror_worker::source::{MirrorLogins, Sources};
 use mirror_worker::spool::Spool;
-use mirror_worker::{Activity, Context, Memory, OneMirror, Options, Target, Worker, WorkerError};
+use mirror_worker::{
+    Activity, Context, Memory, Mirrors, OneMirror, Options, Target, Worker, WorkerError,
+};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use url::Url;
@@ -35,6 +37,12 @@ pub(crate) struct Bench {
     pub(crate) queue: Arc<MemoryQueue>,
     /// What stands between the queue and workers, if anything does.
     pub(crate) through: Option<Arc<dyn TaskQueue>>,
+    /// Where tasks go, if not to the one mirror.
+    pub(crate) mirrors: Option<Arc<dyn Mirrors>>,
+    /// Whether others do tasks of the queue too.
+    pub(crate) beside_others: bool,
+    /// Tasks at once.
+    pub(crate) slots: usize,
     pub(crate) ledger: Arc<RedbLedger>,
     pub(crate) destination: Arc<Destination>,
     pub(crate) activity: Arc<Activity>,
@@ -70,6 +78,9 @@ impl Bench {
         Self {
             queue: Arc::new(MemoryQueue::new(NonZeroUsize::new(100).unwrap())),
             through: None,
+            mirrors: None,
+            beside_others: false,
+            slots: 1,
             ledger: Arc::new(RedbLedger::open(dir.path().join("ledger.redb"), "test").unwrap()),
             destination: Arc::new(destination),
             activity: Arc::default(),
@@ -90,6 +101,21 @@ impl Bench {
             .unwrap()
     }
 
+    pub(crate) fn memory(&self) -> Memory {
+        Memory {
+            outcomes: Arc::<RedbLedger>::clone(&self.ledger),
+            claims: Arc::<RedbLedger>::clone(&self.ledger),
+        }
+    }
+
+    fn one_mirror(&self) -> OneMirror {
+        let target = Target {
+            destination: Arc::clone(&self.destination),
+            namespace: "ns".to_owned(),
+        };
+        OneMirror::new(target, self.memory())
+    }
+
     fn worker(&self, attempts: u32) -> Worker {
         let number = self.workers.fetch_add(1, Ordering::Relaxed);
         let name = format!("worker-{number}");
@@ -97,16 +123,10 @@ impl Bench {
         let queue: Arc<dyn TaskQueue> = Arc::<MemoryQueue>::clone(&self.queue);
         Worker::new(Context {
             queue: self.through.clone().unwrap_or(queue),
-            mirrors: Arc::new(OneMirror::new(
-                Target {
-                    destination: Arc::clone(&self.destination),
-                    namespace: "ns".to_owned(),
-                },
-                Memory {
-                    outcomes: Arc::<RedbLedger>::clone(&self.ledger),
-                    claims: Arc::<RedbLedger>::clone(&self.ledger),
-                },
-            )),
+            mirrors: self
+                .mirrors
+                .clone()
+                .unwrap_or_else(|| Arc::new(self.one_mirror())),
             sources: {
                 let shared = Arc::<MemoryHostBudget>::clone(&budget);
                 let fetcher = Fetcher::new(FetchOptions::default(), shared);
@@ -125,13 +145,13 @@ impl Bench {
         })
     }
 
-    /// Starts a worker with one slot.
+    /// Starts a worker, with one slot if nothing else was said.
     pub(crate) fn start(&self, attempts: u32, grace: Duration) -> Running {
         let shutdown = Shutdown::new();
         let options = Options {
-            slots: 1,
+            slots: self.slots,
             grace,
-            stands_alone: true,
+            stands_alone: !self.beside_others,
         };
         let worker = self.worker(attempts);
         Running {
@@ -142,6 +162,33 @@ impl Bench {
 
     pub(crate) async fn depth(&self) -> Depth {
         self.queue.depth().await.unwrap()
+    }
+
+    /// Waits until it is so.
+    pub(crate) async fn until(&self, is_so: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !is_so() {
+            assert!(start.elapsed() < DEADLINE, "waited in vain");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Waits until the queue is as wanted.
+    pub(crate) async fn until_depth(&self, wanted: impl Fn(Depth) -> bool) {
+        let start = Instant::now();
+        while !wanted(self.depth().await) {
+            assert!(start.elapsed() < DEADLINE, "{:?}", self.depth().await);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Waits until a file is done.
+    pub(crate) async fn until_done(&self, file: &MadePackage) {
+        let start = Instant::now();
+        while !self.is_done(file).await {
+            assert!(start.elapsed() < DEADLINE, "{} is not done", file.file_name);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     /// Lets a worker work until the queue is as wanted, then stops it.
@@ -197,6 +244,8 @@ impl Bench {
             plan,
             probe: false,
             attempt: 1,
+            passed_on: 0,
+            overtaken: None,
             allow_unverified: false,
             renew: false,
             annotations: std::collections::BTreeMap::new(),

@@ -15,18 +15,31 @@ use tokio::time::Instant;
 use crate::bench::{Bench, PLAN};
 
 /// A broker as workers see it, over a queue that breaks nothing.
-struct Broker {
+pub(crate) struct Broker {
     queue: Arc<MemoryQueue>,
     state: Arc<State>,
 }
 
 #[derive(Default)]
-struct State {
+pub(crate) struct State {
     /// Settlings that the queue will not hear of.
     to_lose: AtomicUsize,
     /// Whether deliveries are to be handed over at once.
     hurries: bool,
     handed_over: Mutex<Vec<Task>>,
+    /// How often a worker let go of what it did not want.
+    pub(crate) let_go: AtomicUsize,
+    /// Whether it does not hear how deliveries are settled, nor says that it does not.
+    is_silent: bool,
+}
+
+impl State {
+    pub(crate) fn silent() -> Self {
+        Self {
+            is_silent: true,
+            ..Self::default()
+        }
+    }
 }
 
 struct Settling {
@@ -37,7 +50,7 @@ struct Settling {
 }
 
 impl Broker {
-    fn before(bench: &mut Bench, state: State) -> Arc<State> {
+    pub(crate) fn before(bench: &mut Bench, state: State) -> Arc<State> {
         let state = Arc::new(state);
         bench.through = Some(Arc::new(Self {
             queue: Arc::clone(&bench.queue),
@@ -67,6 +80,9 @@ impl Settling {
 #[async_trait]
 impl Settle for Settling {
     async fn ack(self: Box<Self>) -> Result<(), QueueError> {
+        if self.state.is_silent {
+            std::future::pending::<()>().await;
+        }
         self.breaks()?;
         self.delivery.ack().await
     }
@@ -113,6 +129,10 @@ impl TaskQueue for Broker {
             handed_over: false,
         };
         Ok(Delivery::new(task, redelivered, trace, Box::new(settling)))
+    }
+
+    async fn let_go(&self) {
+        self.state.let_go.fetch_add(1, Ordering::SeqCst);
     }
 
     async fn depth(&self) -> Result<Depth, QueueError> {

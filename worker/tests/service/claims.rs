@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use mirror_kit::fake_registry::Kind::UploadPut;
+use mirror_kit::fake_registry::{FakeRegistry, When};
 use mirror_kit::package::{Format, PackageSpec};
 use mirror_ledger::{Claim, Controls as _, FailureKind};
 use mirror_queue::{Action, TaskQueue as _};
@@ -95,6 +97,34 @@ async fn a_build_that_kills_its_workers_is_given_up_and_says_so() {
     assert!(cause.contains("zlib-1.3.1-h0_1"), "{cause}");
     assert_eq!(bench.outcome(&kept).await, None, "it is held as it was");
     assert_eq!(bench.activity.downloaded(), 0);
+}
+
+#[tokio::test]
+async fn builds_whose_workers_died_again_and_again_are_tried_one_at_a_time() {
+    let fake = FakeRegistry::start();
+    let mut bench = Bench::with_registry(&fake);
+    bench.slots = 3;
+    for name in ["a-suspect", "b-suspect"] {
+        let made = bench.make(&PackageSpec::new(name, "1", "0"));
+        let task = bench.task(PLAN, &[&made]);
+        for _ in 0..2 {
+            bench.claim(&task, PLAN, Duration::ZERO).await;
+        }
+        bench.queue.publish(task).await.unwrap();
+    }
+    // One that no worker died with goes on beside them.
+    let innocent = bench.make(&PackageSpec::new("innocent", "1", "0"));
+    let uploads = When::kind(UploadPut).repository_ending("-suspect");
+    let hold = fake.hold(uploads);
+    bench.publish(PLAN, &[&innocent]).await;
+    let running = bench.start(8, Duration::from_secs(60));
+    hold.held().await;
+    bench.until_done(&innocent).await;
+    bench
+        .until_depth(|depth| (depth.delayed, depth.unacknowledged) == (1, 1))
+        .await;
+    drop(hold);
+    running.stop().await.unwrap();
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod bench;
 mod broken;
 mod claims;
 mod failures;
+mod for_others;
 mod overlap;
 mod stopping;
 mod twice;

@@ -1,5 +1,6 @@
 //! Shutdown: what is in flight ends or goes back.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mirror_kit::fake_registry::Kind::UploadPut;
@@ -9,6 +10,7 @@ use mirror_ledger::Claim;
 use mirror_queue::TaskQueue as _;
 
 use crate::bench::{Bench, PLAN};
+use crate::broken::{Broker, State};
 
 #[tokio::test]
 async fn a_task_in_flight_goes_back_uncounted_and_marked() {
@@ -51,6 +53,20 @@ async fn a_task_that_ends_within_the_grace_period_is_finished() {
     assert!(bench.is_done(&zlib).await);
     assert_eq!(bench.outcome(&other).await, None, "no new task is begun");
     assert_eq!(bench.depth().await.ready, 1);
+}
+
+#[tokio::test]
+async fn a_worker_that_cannot_say_what_became_of_its_task_ends_all_the_same() {
+    let mut bench = Bench::with_folder();
+    let state = Broker::before(&mut bench, State::silent());
+    let zlib = bench.make(&PackageSpec::new("zlib", "1.3.1", "h0_1"));
+    bench.publish(PLAN, &[&zlib]).await;
+    let running = bench.start(8, Duration::ZERO);
+    bench.until_done(&zlib).await;
+    running.stop().await.unwrap();
+    assert!(state.let_go.load(Ordering::SeqCst) > 0);
+    let depth = bench.depth().await;
+    assert_eq!((depth.ready, depth.unacknowledged), (1, 0), "it went back");
 }
 
 #[tokio::test]

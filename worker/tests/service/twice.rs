@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mirror_kit::fake_registry::Kind::{ManifestGet, ManifestPut, UploadPut};
 use mirror_kit::fake_registry::{FakeRegistry, When};
-use mirror_kit::package::{Format, MadePackage, PackageSpec};
+use mirror_kit::package::{Fill, Format, MadePackage, PackageSpec};
 use mirror_ledger::{Failure, FailureKind, FileOutcome, Outcomes as _};
 use mirror_queue::TaskQueue as _;
 
@@ -139,6 +139,37 @@ async fn a_worker_overtaken_after_its_manifest_looks_again_under_the_newer_plan(
     );
     assert_eq!(fake.log().count(ManifestPut), 1);
     assert_eq!(bench.activity.downloaded(), zlib.size);
+}
+
+#[tokio::test]
+async fn what_a_worker_put_over_the_file_of_a_newer_plan_is_put_right() {
+    let fake = FakeRegistry::start();
+    let bench = Bench::with_registry(&fake);
+    let old = bench.make(&PackageSpec::new("zlib", "1.3.1", "h0_1"));
+    bench.publish(PLAN, &[&old]).await;
+    let put = fake.hold_answer(When::kind(ManifestPut).nth(1));
+    let running = bench.start(8, Duration::from_secs(60));
+    put.held().await;
+    // Meanwhile the channel has other content under the name, and a newer plan was through with it.
+    let new = PackageSpec::new("zlib", "1.3.1", "h0_1").payload(3_000, Fill::Random);
+    let new = bench.make(&new);
+    assert_ne!(new.sha256, old.sha256);
+    let done = FileOutcome::Done {
+        sha256: crate::bench::file(&new).sha256.unwrap(),
+        md5: None,
+        size: new.size,
+    };
+    let outcomes = vec![(new.file_name.clone(), done.clone())];
+    let newer = bench.ledger.adopt(SUBDIR, PLAN + 3, outcomes);
+    newer.await.unwrap();
+    put.release();
+    bench.work_off(8).await;
+    running.stop().await.unwrap();
+    assert_eq!(bench.outcome(&new).await, Some(done));
+    assert!(
+        bench.holds(&new).await,
+        "the newer plan's file is at the tag"
+    );
 }
 
 fn failed() -> FileOutcome {

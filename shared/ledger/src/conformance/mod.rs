@@ -30,6 +30,7 @@ macro_rules! ledger_conformance {
     ($ledger:expr) => {
         $crate::ledger_conformance! { $ledger; outcomes:
             the_id_stays_the_same,
+            the_beat_of_the_pulse_only_rises,
             outcomes_come_back_in_the_order_asked,
             subdirs_do_not_mix,
             a_lower_plan_never_overwrites_a_higher_and_writes_nothing,
@@ -43,6 +44,7 @@ macro_rules! ledger_conformance {
             what_is_done_after_all_is_no_failure_any_more,
             forgotten_files_are_unknown,
             the_state_of_a_subdir_is_kept,
+            the_state_of_a_lower_plan_never_replaces_that_of_a_higher,
             plan_numbers_only_rise,
             plans_begun_at_once_have_different_numbers,
         }

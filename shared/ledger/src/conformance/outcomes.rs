@@ -7,7 +7,7 @@ use std::sync::Arc;
 use mirror_runtime::clock;
 
 use super::{LONG, claim, done, failed, granted, settlement, texts};
-use crate::ledger::{Claim, Ledger, Settled};
+use crate::ledger::{Claim, Ledger, Pulse, Settled};
 use crate::outcome::{Failure, FileOutcome, Recorded};
 use crate::subdir_state::SubdirState;
 
@@ -19,10 +19,21 @@ async fn outcome(ledger: &dyn Ledger, file: &str) -> Option<(u64, FileOutcome)> 
 
 /// A changed id means a ledger that lost everything.
 pub async fn the_id_stays_the_same(ledger: Arc<dyn Ledger>) {
-    let id = ledger.id("linux-64").await.unwrap();
+    let id = ledger.pulse("linux-64").await.unwrap().id;
     assert!(id.len() >= 16, "{id:?} is too short to be unique");
     ledger.begin_plan("linux-64").await.unwrap();
-    assert_eq!(ledger.id("linux-64").await.unwrap(), id);
+    assert_eq!(ledger.pulse("linux-64").await.unwrap().id, id);
+}
+
+/// One that does not rise means a ledger that went back.
+pub async fn the_beat_of_the_pulse_only_rises(ledger: Arc<dyn Ledger>) {
+    let mut last = 0;
+    for _ in 0..5 {
+        ledger.begin_plan("linux-64").await.unwrap();
+        let Pulse { beat, .. } = ledger.pulse("linux-64").await.unwrap();
+        assert!(beat > last, "{beat} after {last}");
+        last = beat;
+    }
 }
 
 /// Each answer stands where its question stood, unknown files and repeated ones too.
@@ -280,6 +291,31 @@ pub async fn the_state_of_a_subdir_is_kept(ledger: Arc<dyn Ledger>) {
     ledger.set_subdir_state("linux-64", &second).await.unwrap();
     assert_eq!(ledger.subdir_state("linux-64").await.unwrap(), Some(second));
     assert_eq!(ledger.subdir_state("noarch").await.unwrap(), Some(first));
+}
+
+/// Who lost the lease without noticing undoes nothing of what the next one wrote.
+pub async fn the_state_of_a_lower_plan_never_replaces_that_of_a_higher(ledger: Arc<dyn Ledger>) {
+    let of = |plan, records| SubdirState {
+        plan,
+        records,
+        ..SubdirState::default()
+    };
+    for (state, settled) in [
+        (of(1_790_000_000_007, 1), Settled::Accepted),
+        (of(1_790_000_000_007, 2), Settled::Accepted),
+        (of(1_790_000_000_009, 3), Settled::Accepted),
+        (
+            of(1_790_000_000_008, 4),
+            Settled::Superseded {
+                by: 1_790_000_000_009,
+            },
+        ),
+    ] {
+        let set = ledger.set_subdir_state("linux-64", &state).await.unwrap();
+        assert_eq!(set, settled, "{state:?}");
+    }
+    let known = ledger.subdir_state("linux-64").await.unwrap();
+    assert_eq!(known, Some(of(1_790_000_000_009, 3)));
 }
 
 /// Also within one millisecond.

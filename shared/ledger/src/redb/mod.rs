@@ -19,6 +19,7 @@ mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use crate::error::LedgerError;
 use store::Store;
@@ -28,6 +29,8 @@ use writer::Writer;
 #[derive(Debug)]
 pub struct RedbLedger {
     id: String,
+    /// Questions for its pulse.
+    beats: AtomicU64,
     // Before the store: it is the writer's end that lets the last handle on the store go.
     writer: Writer,
     store: Arc<Store>,
@@ -48,7 +51,12 @@ impl RedbLedger {
     fn start((store, id): (Store, String)) -> Result<Self, LedgerError> {
         let store = Arc::new(store);
         let writer = Writer::start(Arc::clone(&store))?;
-        Ok(Self { id, writer, store })
+        Ok(Self {
+            id,
+            beats: AtomicU64::new(1),
+            writer,
+            store,
+        })
     }
 }
 

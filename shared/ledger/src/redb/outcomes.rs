@@ -1,8 +1,9 @@
 //! [`Outcomes`] over the file.
 
 use std::ops::Bound;
+use std::sync::atomic::Ordering;
 
-use ::redb::ReadTransaction;
+use ::redb::{ReadTransaction, ReadableTable as _};
 use async_trait::async_trait;
 
 use super::RedbLedger;
@@ -10,7 +11,7 @@ use super::fault::Fault;
 use super::tables::{OUTCOMES, STATES, from_json, read_outcome, to_json};
 use crate::encoding;
 use crate::error::LedgerError;
-use crate::ledger::{Outcomes, Settled, Settlement};
+use crate::ledger::{Outcomes, Pulse, Settled, Settlement};
 use crate::outcome::{FileOutcome, Recorded};
 use crate::subdir_state::SubdirState;
 
@@ -19,8 +20,12 @@ const ADOPTED_AT_ONCE: usize = 10_000;
 
 #[async_trait]
 impl Outcomes for RedbLedger {
-    async fn id(&self, _subdir: &str) -> Result<String, LedgerError> {
-        Ok(self.id.clone())
+    /// What was written stays written, and nobody else has the file: to count here is enough.
+    async fn pulse(&self, _subdir: &str) -> Result<Pulse, LedgerError> {
+        Ok(Pulse {
+            id: self.id.clone(),
+            beat: self.beats.fetch_add(1, Ordering::Relaxed),
+        })
     }
 
     async fn get_many(
@@ -121,12 +126,22 @@ impl Outcomes for RedbLedger {
         .await
     }
 
-    async fn set_subdir_state(&self, subdir: &str, state: &SubdirState) -> Result<(), LedgerError> {
-        let (subdir, row) = (subdir.to_owned(), to_json(state));
+    async fn set_subdir_state(
+        &self,
+        subdir: &str,
+        state: &SubdirState,
+    ) -> Result<Settled, LedgerError> {
+        let (subdir, plan, row) = (subdir.to_owned(), state.plan, to_json(state));
         self.writer
             .write("subdir state", move |tables| {
+                let known = tables.states.get(subdir.as_str())?;
+                let known = known.map(|row| from_json("subdir", &subdir, row.value()));
+                let known: Option<SubdirState> = known.transpose()?;
+                if let Some(by) = known.map(|known| known.plan).filter(|by| *by > plan) {
+                    return Ok(Settled::Superseded { by });
+                }
                 tables.states.insert(subdir.as_str(), row.as_slice())?;
-                Ok(())
+                Ok(Settled::Accepted)
             })
             .await
     }

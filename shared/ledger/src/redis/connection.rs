@@ -123,10 +123,23 @@ impl RedisConnection {
             lost: AtomicBool::new(false),
             judged: AtomicBool::new(false),
         }));
-        connection
-            .ask::<Value>("connect", ::redis::cmd("PING"))
-            .await?;
+        connection.ping().await?;
         Ok(connection)
+    }
+
+    /// Whether Redis answers, as far as is known.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        !self.0.lost.load(Ordering::Relaxed)
+    }
+
+    /// Asks Redis whether it is there, and waits for it within the patience.
+    ///
+    /// # Errors
+    /// When nobody answers.
+    pub async fn ping(&self) -> Answer<()> {
+        let answer = self.ask::<Value>("ping", ::redis::cmd("PING"));
+        answer.await.map(|_| ())
     }
 
     pub(super) fn namespace(&self) -> &str {

@@ -1,13 +1,12 @@
 //! [`Outcomes`] in Redis.
 
-use ::redis::Value;
 use async_trait::async_trait;
 
 use super::packed::{self, HIGHEST_PLAN, masked};
 use super::place::Place;
 use super::scripts::{self, Invocation};
 use super::{Answer, RedisLedger};
-use crate::ledger::{Outcomes, Settled, Settlement};
+use crate::ledger::{Outcomes, Pulse, Settled, Settlement};
 use crate::outcome::{FileOutcome, Recorded};
 use crate::subdir_state::SubdirState;
 
@@ -69,10 +68,12 @@ pub(super) fn checked(plan: u64) -> Answer<u64> {
 
 #[async_trait]
 impl Outcomes for RedisLedger {
-    async fn id(&self, subdir: &str) -> Answer<String> {
+    async fn pulse(&self, subdir: &str) -> Answer<Pulse> {
         let new = format!("{:032x}", fastrand::u128(..));
-        let call = scripts::ID.on([self.names(subdir).of("id")]).arg(new);
-        self.connection.ask("id", call).await
+        let keys = ["id", "beats"].map(|what| self.names(subdir).of(what));
+        let call = scripts::PULSE.on(keys).arg(new);
+        let (id, beat) = self.connection.ask("pulse", call).await?;
+        Ok(Pulse { id, beat })
     }
 
     async fn get_many(&self, subdir: &str, files: &[String]) -> Answer<Vec<Option<Recorded>>> {
@@ -210,12 +211,17 @@ impl Outcomes for RedisLedger {
         json.map(read).transpose()
     }
 
-    async fn set_subdir_state(&self, subdir: &str, state: &SubdirState) -> Answer<()> {
+    async fn set_subdir_state(&self, subdir: &str, state: &SubdirState) -> Answer<Settled> {
         let json = serde_json::to_vec(state).expect("a state is numbers and texts");
-        let mut set = ::redis::cmd("SET");
-        set.arg(self.names(subdir).of("state")).arg(json);
-        let done = self.connection.ask::<Value>("subdir state", set);
-        done.await.map(|_| ())
+        let call = scripts::SET_STATE
+            .on([self.names(subdir).of("state")])
+            .arg(state.plan)
+            .arg(json);
+        let later: u64 = self.connection.ask("set subdir state", call).await?;
+        Ok(match later {
+            0 => Settled::Accepted,
+            by => Settled::Superseded { by },
+        })
     }
 
     async fn begin_plan(&self, subdir: &str) -> Answer<u64> {

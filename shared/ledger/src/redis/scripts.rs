@@ -28,7 +28,8 @@ scripts! {
     ADOPT = "outcomes" "tally" "adopt";
     FORGET = "forget";
     FAILURES = "failures";
-    ID = "id";
+    PULSE = "pulse";
+    SET_STATE = "set_state";
     BEGIN_PLAN = "time" "control" "begin_plan";
     CLAIM = "time" "rows" "control" "claim";
     RENEW = "time" "rows" "control" "renew";

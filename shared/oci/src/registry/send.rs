@@ -28,6 +28,8 @@ const MAX_PATIENCE: u32 = 5;
 const CALM: Duration = Duration::from_secs(5);
 /// A longer pause than this is the worker's to wait out, with its task given back.
 const MAX_WAIT: Duration = Duration::from_secs(60);
+/// Between two looks of who stands in line whether the host was parked for longer than that.
+const LOOK: Duration = Duration::from_secs(1);
 
 impl Registry {
     /// Sends `request` and gives whatever answer is neither a 401 to be logged in after nor a plea
@@ -130,18 +132,24 @@ impl Registry {
             .await
     }
 
-    /// Waits in line for the host. A host that is parked for long is the worker's to wait out.
+    /// Waits in line for the host. A host that is parked for long is the worker's to wait out; who stands in line may
+    /// learn of it there.
     async fn admit(&self, request: &Request<'_>, host: &str) -> Result<(), RegistryError> {
-        match self.budget.parked_until(host).await {
-            Some(until) if clock::until(until) > MAX_WAIT => Err(RegistryError::Throttled {
-                action: request.action,
-                host: host.to_owned(),
-                until,
-                message: String::new(),
-            }),
-            _ => {
-                self.budget.admit(host, request.kind()).await;
-                Ok(())
+        let admitted = self.budget.admit(host, request.kind());
+        tokio::pin!(admitted);
+        loop {
+            if let Some(until) = self.budget.parked_until(host).await
+                && clock::until(until) > MAX_WAIT
+            {
+                return Err(RegistryError::Throttled {
+                    action: request.action,
+                    host: host.to_owned(),
+                    until,
+                    message: String::new(),
+                });
+            }
+            if let Ok(()) = tokio::time::timeout(LOOK, &mut admitted).await {
+                return Ok(());
             }
         }
     }

@@ -9,6 +9,7 @@ use lapin::message::Delivery;
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::dead;
 use super::headers;
@@ -27,18 +28,23 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// The deliveries of all consumers, `None` when one of them ended.
 type Incoming = SelectAll<futures::stream::BoxStream<'static, Option<lapin::Result<Delivery>>>>;
 
-/// Consumes until the queue is closed; then gives back what nobody took.
-pub(super) async fn pump(shared: Arc<Shared>) {
-    while let Some(session) = shared.until_closed(shared.control.up()).await {
+/// Consumes until it is `enough`; then gives back what nobody took.
+pub(super) async fn pump(shared: Arc<Shared>, enough: CancellationToken) {
+    while let Some(session) = enough.run_until_cancelled(shared.control.up()).await {
         let cause = match consumers(&shared, &session).await {
             Err(cause) => cause,
             Ok((tags, mut incoming)) => {
-                match shared.until_closed(fill(&shared, &mut incoming)).await {
+                match enough
+                    .run_until_cancelled(fill(&shared, &mut incoming))
+                    .await
+                {
                     Some(cause) => cause,
                     None => {
                         let leaving = leave(&session, tags, incoming);
-                        // If it takes too long, the end of the connection does the same.
-                        let _ = tokio::time::timeout(GOODBYE, leaving).await;
+                        if tokio::time::timeout(GOODBYE, leaving).await.is_err() {
+                            // Its end does the same.
+                            session.fail("the broker did not let go of its consumers");
+                        }
                         break;
                     }
                 }

@@ -22,8 +22,8 @@ pub(super) struct Held {
     unsettled: Unsettled,
     trace: TraceContext,
     at: Instant,
-    /// Whether the queue has a copy, and the message is acknowledged.
-    handed_over: bool,
+    /// The plan of the copy that the queue has, if the message was acknowledged for one.
+    handed_over: Option<u64>,
 }
 
 impl Held {
@@ -35,7 +35,7 @@ impl Held {
             unsettled: arrived.unsettled,
             trace: arrived.trace.clone(),
             at: arrived.at,
-            handed_over: false,
+            handed_over: None,
         };
         let Arrived {
             task,
@@ -47,7 +47,7 @@ impl Held {
     }
 
     async fn acknowledge(&mut self) -> Result<(), QueueError> {
-        if self.handed_over || self.unsettled.ack().await {
+        if self.handed_over.is_some() || self.unsettled.ack().await {
             return Ok(());
         }
         Err(self.lost())
@@ -73,26 +73,29 @@ impl Settle for Held {
     }
 
     async fn give_back(mut self: Box<Self>) -> Result<(), QueueError> {
-        if self.handed_over || self.unsettled.give_back().await {
+        if self.handed_over.is_some() || self.unsettled.give_back().await {
             return Ok(());
         }
         Err(self.lost())
     }
 
     async fn retry(mut self: Box<Self>, task: Task, delay: Duration) -> Result<(), QueueError> {
-        self.send_later(&task, delay).await?;
+        // The copy that the queue has of the same plan is another try; with two of them each would be counted.
+        if self.handed_over != Some(task.plan) {
+            self.send_later(&task, delay).await?;
+        }
         self.acknowledge().await
     }
 
     fn hand_over_due(&self) -> Option<Instant> {
         let patience = self.shared.settings.options.hand_over_after;
-        (!self.handed_over).then(|| after(self.at, patience))
+        self.handed_over.is_none().then(|| after(self.at, patience))
     }
 
     async fn hand_over(&mut self, copy: Task, delay: Duration) -> Result<(), QueueError> {
-        if !self.handed_over {
+        if self.handed_over.is_none() {
             self.send_later(&copy, delay).await?;
-            self.handed_over = true;
+            self.handed_over = Some(copy.plan);
             self.shared.handed_out.fetch_sub(1, Ordering::SeqCst);
             // If that is not heard, the task comes back twice: the claim stands in the way of both.
             self.unsettled.ack().await;
@@ -103,7 +106,7 @@ impl Settle for Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if !self.handed_over {
+        if self.handed_over.is_none() {
             self.shared.handed_out.fetch_sub(1, Ordering::SeqCst);
         }
     }

@@ -57,11 +57,18 @@ use crate::task::Task;
 /// How long the broker may take to answer when it is only asked whether it is there.
 const PING: Duration = Duration::from_secs(5);
 
+/// A pump at work.
+struct Pumping {
+    task: JoinHandle<()>,
+    /// Ends it in good order.
+    enough: CancellationToken,
+}
+
 /// A queue of tasks at a broker.
 pub struct RabbitQueue {
     shared: Arc<Shared>,
-    /// Started by the first who receives: who only publishes takes no task away from workers.
-    pump: Mutex<Option<JoinHandle<()>>>,
+    /// Started by who receives: who only publishes takes no task away from workers.
+    pump: Mutex<Option<Pumping>>,
 }
 
 impl RabbitQueue {
@@ -146,11 +153,26 @@ impl RabbitQueue {
     fn start_pump(&self) {
         let mut pump = self.lock_pump();
         if pump.is_none() && !self.shared.closed.is_cancelled() {
-            *pump = Some(tokio::spawn(consume::pump(Arc::clone(&self.shared))));
+            let enough = self.shared.closed.child_token();
+            let task = consume::pump(Arc::clone(&self.shared), enough.clone());
+            *pump = Some(Pumping {
+                task: tokio::spawn(task),
+                enough,
+            });
         }
     }
 
-    fn lock_pump(&self) -> std::sync::MutexGuard<'_, Option<JoinHandle<()>>> {
+    /// Has the pump return what it brought, if there is one.
+    async fn stop_pump(&self) {
+        let pump = self.lock_pump().take();
+        if let Some(Pumping { task, enough }) = pump {
+            enough.cancel();
+            // It ends within seconds, and never by a panic of ours.
+            let _ = task.await;
+        }
+    }
+
+    fn lock_pump(&self) -> std::sync::MutexGuard<'_, Option<Pumping>> {
         self.pump.lock().expect("no panic while the lock is held")
     }
 }
@@ -188,17 +210,17 @@ impl TaskQueue for RabbitQueue {
         }
     }
 
+    async fn let_go(&self) {
+        self.stop_pump().await;
+    }
+
     async fn depth(&self) -> Result<Depth, QueueError> {
         self.shared.depth().await
     }
 
     async fn close(&self) {
         self.shared.closed.cancel();
-        let pump = self.lock_pump().take();
-        if let Some(pump) = pump {
-            // It ends within seconds, and never by a panic of ours.
-            let _ = pump.await;
-        }
+        self.stop_pump().await;
     }
 }
 

@@ -84,12 +84,11 @@ impl Publisher {
             .with_delivery_mode(PERSISTENT)
             .with_headers(message.headers.clone());
         let (channel, queue) = (&session.channel, short(message.queue));
-        let sent = channel.basic_publish(short(""), queue, options, message.body, properties);
-        let confirmed = match sent.await {
-            Ok(confirm) => confirm.await,
-            Err(error) => Err(error),
+        let confirmed = async {
+            let sent = channel.basic_publish(short(""), queue, options, message.body, properties);
+            sent.await?.await
         };
-        match confirmed {
+        match session.answered(confirmed).await {
             Ok(Confirmation::Ack(None)) => Ok(()),
             // A message that no queue took comes back, and is acknowledged all the same. If one acknowledgement speaks of
             // several messages, the one that came back may be a neighbour's: as if the queue had gone a moment
@@ -101,8 +100,7 @@ impl Publisher {
             }
             Ok(Confirmation::Nack(None)) => Err("the broker did not take the task".to_owned()),
             Ok(Confirmation::NotRequested) => Err("the broker does not confirm".to_owned()),
-            Err(error) => {
-                let cause = error.to_string();
+            Err(cause) => {
                 session.fail(cause.clone());
                 Err(cause)
             }

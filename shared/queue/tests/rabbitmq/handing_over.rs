@@ -59,3 +59,22 @@ async fn a_delivery_handed_over_in_time_is_worked_on_for_as_long_as_it_takes() {
     again.ack().await.unwrap();
     assert_eq!(queue.depth().await.unwrap().total(), 0);
 }
+
+#[tokio::test]
+async fn a_delivery_that_was_handed_over_is_tried_again_by_its_copy_and_not_twice() {
+    let queue = RabbitQueue::connect(impatient().await).await.unwrap();
+    for (plan, copies) in [(sample(1).plan, 1), (sample(1).plan + 1, 2)] {
+        queue.publish(sample(1)).await.unwrap();
+        let mut held = next(&queue).await;
+        let copy = held.task.clone();
+        let mut again = copy.clone();
+        again.plan = plan;
+        let delay = Duration::from_secs(1);
+        held.hand_over(copy, delay).await.unwrap();
+        held.retry(again, delay).await.unwrap();
+        for _ in 0..copies {
+            next(&queue).await.ack().await.unwrap();
+        }
+        assert_eq!(queue.depth().await.unwrap().total(), 0, "plan {plan}");
+    }
+}

@@ -64,3 +64,28 @@ async fn what_is_in_hand_when_its_worker_dies_is_delivered_to_another() {
     assert!(again.redelivered);
     again.ack().await.unwrap();
 }
+
+#[tokio::test]
+async fn who_lets_go_leaves_to_others_all_that_it_did_not_receive() {
+    let options = shared().await;
+    let base = format!("{}.v1", options.name);
+    let witness = Witness::of_shared().await;
+    let one = RabbitQueue::connect(options.clone()).await.unwrap();
+    for number in 0..10 {
+        one.publish(sample(number)).await.unwrap();
+    }
+    let held = next(&one).await;
+    // All the others were delivered to it too.
+    becomes(Some(0), async || witness.ready(&base).await).await;
+    one.let_go().await;
+    becomes(Some(9), async || witness.ready(&base).await).await;
+    let other = RabbitQueue::connect(options).await.unwrap();
+    for _ in 0..8 {
+        next(&other).await.ack().await.unwrap();
+    }
+    other.close().await;
+    // What it has in hand is still its own, and it may receive again.
+    held.ack().await.unwrap();
+    next(&one).await.ack().await.unwrap();
+    assert_eq!(one.depth().await.unwrap().total(), 0);
+}

@@ -57,6 +57,8 @@ fn task() -> Task {
         plan: 1_790_000_000_000,
         probe: false,
         attempt: 1,
+        passed_on: 0,
+        overtaken: None,
         allow_unverified: false,
         renew: false,
         annotations: std::collections::BTreeMap::new(),

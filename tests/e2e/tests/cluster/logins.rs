@@ -1,18 +1,15 @@
 //! A registry that wants a login: each process has its own, and tasks carry none. What they do carry is what the user
 //! wants on every manifest.
 
-use std::net::TcpListener;
-use std::time::Duration;
-
 use mirror_e2e::cluster::{Cluster, Servers};
+use mirror_e2e::readiness::{free_port, unready};
 use mirror_e2e::secrets::assert_no_secret;
 use mirror_e2e::stage::Stage;
 use mirror_kit::channel::standard;
 use mirror_kit::fake_registry::{Auth, Options};
-use mirror_kit::process::{Run, Running};
-use tokio::time::{Instant, sleep};
+use mirror_kit::process::Run;
 
-use crate::support::{LONG, stopped};
+use crate::support::stopped;
 
 const USER: &str = "robot";
 const PASSWORD: &str = "hunter2-correct-horse";
@@ -77,30 +74,10 @@ async fn coordinator_and_workers_log_in_by_themselves_and_annotations_travel_wit
     }
 }
 
-/// Polls `/readyz` until the worker says that it takes no tasks, and why.
-async fn unready(port: u16, worker: &Running, why: &str) {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let url = format!("http://127.0.0.1:{port}/readyz");
-    let started = Instant::now();
-    loop {
-        if let Ok(answer) = client.get(&url).send().await
-            && answer.status() == 503
-            && answer.text().await.unwrap().contains(why)
-        {
-            return;
-        }
-        assert!(started.elapsed() < LONG, "still ready: {}", worker.stderr());
-        sleep(Duration::from_millis(20)).await;
-    }
-}
-
 #[tokio::test]
 async fn a_worker_that_is_refused_at_once_gives_its_task_back_uncounted_and_takes_no_more() {
     let cluster = guarded().await;
-    let port = {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
+    let port = free_port();
     // With a single attempt, one that counted would leave its build given up.
     let worker = || cluster.worker().args(["--attempts", "1"]);
     let stranger = worker().args(["--listen", &format!("127.0.0.1:{port}"), "--workers", "1"]);

@@ -5,13 +5,13 @@ use mirror_e2e::judged::assert_all_is_downloaded;
 use mirror_e2e::mirror::mirror;
 use mirror_e2e::stage::{NAMESPACE, Stage};
 use mirror_e2e::stored::manifests_in_registry;
-use mirror_kit::channel::standard;
+use mirror_kit::channel::{bulk, standard};
 use mirror_kit::fake_channel::FakeChannel;
 use mirror_kit::judge::Judge;
 use mirror_kit::process::Home;
 use mirror_kit::servers::RealRegistry;
 
-use crate::support::stopped;
+use crate::support::{LONG, stopped};
 
 #[tokio::test]
 async fn workers_elsewhere_make_the_very_mirror_that_one_process_makes() {
@@ -64,4 +64,15 @@ async fn a_real_registry_is_filled_by_workers_elsewhere_for_a_real_client() {
     }
     servers.assert_drained().await;
     assert_eq!(servers.depths().await.dead, 0);
+}
+
+/// Looks for tags stand in line for the registry's budget when it is time to publish, and publishing asks for it too.
+#[tokio::test]
+async fn a_first_fill_publishes_again_and_again_though_reads_are_few() {
+    let stage = Stage::registry(|dir| bulk(dir, 40, 2_000)).await;
+    let servers = Servers::shared().await;
+    let run = stage.run().args(["--state", &servers.state]);
+    let run = run.args(["--max-reads-per-minute", "600", "--publish-every", "1s"]);
+    run.deadline(LONG).run().await.assert_code(0);
+    stage.assert_complete();
 }

@@ -44,11 +44,16 @@ struct Asleep {
 
 impl Asleep {
     async fn new() -> Self {
-        let mut cluster = Cluster::new(standard).await;
         // The first look is before the plan, the second one right before it moves.
-        let latest = When::kind(Kind::ManifestGet).reference("latest");
-        let latest = latest.repository_ending("linux-64/repodata.json").nth(2);
-        let hold = cluster.stage.fake().hold_answer(latest);
+        Self::at("latest", 2).await
+    }
+
+    /// At the nth look at a tag of the index.
+    async fn at(tag: &str, nth: u64) -> Self {
+        let mut cluster = Cluster::new(standard).await;
+        let look = When::kind(Kind::ManifestGet).reference(tag);
+        let look = look.repository_ending("linux-64/repodata.json").nth(nth);
+        let hold = cluster.stage.fake().hold_answer(look);
         let worker = cluster.worker().deadline(LONG).spawn();
         let first = cluster.mirror().deadline(LONG).spawn();
         hold.held().await;
@@ -109,7 +114,17 @@ async fn one_that_slept_while_another_took_over_publishes_nothing() {
 
 #[tokio::test]
 async fn one_that_slept_until_another_was_done_does_not_publish_over_it() {
-    let asleep = Asleep::new().await;
+    does_not_publish_over_another(Asleep::new().await).await;
+}
+
+/// Nothing is asked of the registry between the look at the lease and what the lease protects.
+#[tokio::test]
+async fn nor_does_one_that_slept_in_its_very_last_look() {
+    // Before the plan, before the index is made, before `latest` moves.
+    does_not_publish_over_another(Asleep::at("local", 3).await).await;
+}
+
+async fn does_not_publish_over_another(asleep: Asleep) {
     let second = asleep.cluster.mirror_in(&Home::new()).deadline(LONG);
     second.run().await.assert_code(0);
     let published = latest(&asleep.cluster);

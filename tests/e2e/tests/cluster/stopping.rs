@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use mirror_e2e::cluster::Cluster;
+use mirror_e2e::readiness::{free_port, unready};
 use mirror_kit::channel::{Channel, ChannelBuilder};
 use mirror_kit::fake_channel::{Fault, Times};
 use mirror_kit::fake_registry::{Kind, When};
 use mirror_kit::package::{Fill, PackageSpec};
 
-use crate::support::{LONG, stopped};
+use crate::support::{LONG, stopped, until};
 
 /// Six packages of two megabytes.
 fn large(dir: PathBuf) -> anyhow::Result<Channel> {
@@ -101,6 +102,48 @@ async fn a_worker_without_work_ends_at_once_and_a_second_signal_ends_any() {
     assert_ne!(stubborn.wait().await.code, Some(0), "not in order");
     drop(hold);
     let other = cluster.worker().deadline(LONG).spawn();
+    coordinator.wait().await.assert_code(0);
+    stopped(other).await;
+    cluster.assert_complete().await;
+}
+
+#[tokio::test]
+async fn from_the_signal_on_a_worker_takes_nothing_and_what_it_was_about_to_take_is_others() {
+    let cluster = Cluster::new(large).await;
+    let put = |nth| {
+        cluster
+            .stage
+            .fake()
+            .hold(When::kind(Kind::ManifestPut).nth(nth))
+    };
+    let [first, second] = [1, 2].map(put);
+    let port = free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let worker = cluster.worker().args(["--workers", "2", "--grace", "1h"]);
+    let mut worker = worker.args(["--listen", &listen]).deadline(LONG).spawn();
+    let coordinator = cluster.mirror().deadline(LONG).spawn();
+    first.held().await;
+    second.held().await;
+    cluster
+        .servers
+        .until("the others to be queued", |depths| depths.ready == 4)
+        .await;
+    worker.term();
+    worker
+        .until("to have heard the signal", |_, stderr| {
+            stderr.contains("stopping")
+        })
+        .await;
+    unready(port, &worker, "stopping").await;
+    // The one that ends makes room for a delivery, which must not wait for the end of the grace.
+    first.release();
+    let other = cluster.worker().deadline(LONG).spawn();
+    until("all but one to be done", || {
+        cluster.stage.held(&cluster.stage.view()).len() == 5
+    })
+    .await;
+    second.release();
+    worker.wait().await.assert_code(0);
     coordinator.wait().await.assert_code(0);
     stopped(other).await;
     cluster.assert_complete().await;

@@ -10,6 +10,7 @@ mod both;
 mod broker;
 mod cuts;
 mod handing_over;
+mod parked;
 mod poison;
 mod redis;
 mod registry;

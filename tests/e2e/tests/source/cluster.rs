@@ -95,8 +95,9 @@ async fn a_worker_that_was_not_told_of_the_folder_pulls_nothing_into_it() {
     let (home, cache) = (Home::new(), tempfile::tempdir().unwrap());
     let report = Report::in_home(&home);
     let pull = pull_from(&stage, &home, cache.path()).args(servers.options());
-    let pull = pull.args(["--shared-path", "--attempts", "1", "--report"]);
-    let worker = servers.worker().spawn();
+    let pull = pull.args(["--shared-path", "--report"]);
+    // Nobody else is there whom it could leave the task to.
+    let worker = servers.worker().args(["--attempts", "1"]).spawn();
     let ended = pull.arg(report.path()).run().await;
     ended.assert_code(1);
     let cause = report.entry(&file("one"))["cause"].to_string();

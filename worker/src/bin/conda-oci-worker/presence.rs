@@ -6,7 +6,7 @@ use mirror_ledger::RedisWorkers;
 use mirror_worker::Activity;
 use mirror_worker::presence::{Presence, TransferNow};
 
-use crate::health::{Condition, Health};
+use crate::health::Health;
 
 /// How often it says so; who is silent for three times as long is no longer there.
 const EVERY: Duration = Duration::from_secs(5);
@@ -39,11 +39,7 @@ fn presence(slots: usize, health: &Health, activity: &Activity) -> Presence {
         in_flight: files.len(),
         done: activity.done(),
         failed: activity.failed(),
-        waits: match health.condition() {
-            Condition::Working => None,
-            Condition::Waiting(why) => Some(why),
-            Condition::Stopping => Some("stopping".to_owned()),
-        },
+        waits: health.ready().err(),
         files: files
             .into_iter()
             .take(NAMED)

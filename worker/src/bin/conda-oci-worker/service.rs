@@ -37,10 +37,12 @@ pub(crate) async fn run(
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let activity = Arc::new(Activity::default());
-    let health = Arc::new(Health::new());
+    let health = Arc::new(Health::new(Arc::clone(&activity)));
+    // Answers for as long as it works, its grace included.
+    let listening = Shutdown::new();
     if let Some(address) = settings.listen {
-        let health = Arc::clone(&health);
-        listen::serve(address, move || health.ready(), export, shutdown.child()).await?;
+        let (health, listening) = (Arc::clone(&health), listening.clone());
+        listen::serve(address, move || health.ready(), export, listening).await?;
     }
     let name = process::name("conda-oci-worker");
     tracing::info!(name, slots = settings.workers, "starting");
@@ -48,6 +50,7 @@ pub(crate) async fn run(
     let Some(redis) = patiently(connect, &health, &shutdown).await? else {
         return Ok(());
     };
+    health.has_redis(&redis);
     let (spool, _folder) = spool(&settings)?;
     let workers = redis.workers();
     let said = announce(&workers, &name, settings.workers, &health, &activity);
@@ -64,6 +67,7 @@ pub(crate) async fn run(
         workers.announce(&name, "", Duration::ZERO),
     )
     .await;
+    listening.request();
     worked
 }
 
@@ -104,6 +108,7 @@ async fn work(
             return Ok(());
         };
         let queue = Arc::new(queue);
+        health.has_queue(&queue);
         let worker = Worker::new(Context {
             queue: Arc::clone(&queue) as _,
             mirrors: Arc::clone(&mirrors) as _,
@@ -121,10 +126,10 @@ async fn work(
         };
         health.set(Condition::Working);
         tracing::info!("takes tasks");
-        let worked = worker.run(options, shutdown.clone()).await;
-        if shutdown.is_requested() {
-            health.set(Condition::Stopping);
-        }
+        let worked = tokio::select! {
+            worked = worker.run(options, shutdown.clone()) => worked,
+            () = show_stopping(health, shutdown) => unreachable!("what is shown does not end by itself"),
+        };
         queue.close().await;
         let Err(error) = worked else {
             break;
@@ -133,14 +138,30 @@ async fn work(
             Some(rest) => rest,
             None => return Err(error.into()),
         };
+        if shutdown.is_requested() {
+            tracing::warn!(%error, "stopped with it");
+            break;
+        }
         tracing::error!(%error, seconds = rest.as_secs(), "takes no tasks; tries again");
         health.set(Condition::Waiting(error.to_string()));
         tokio::select! {
             () = tokio::time::sleep(rest) => {}
             () = shutdown.requested() => {}
         }
+        // Without it no task could be begun, and each would have gone back to the queue once more.
+        let ping = || redis.ping();
+        if patiently(ping, health, shutdown).await?.is_none() {
+            break;
+        }
     }
     Ok(())
+}
+
+/// From the moment in which a stop is asked for.
+async fn show_stopping(health: &Health, shutdown: &Shutdown) {
+    shutdown.requested().await;
+    health.set(Condition::Stopping);
+    std::future::pending().await
 }
 
 /// How long to rest after what ended the work; `None`: it will not pass.

@@ -43,7 +43,7 @@ async fn filled(path: &Path) {
 async fn everything_but_leases_survives_a_reopening() {
     let (_folder, path) = place();
     let ledger = RedbLedger::open(&path, OWNER).unwrap();
-    let id = ledger.id("linux-64").await.unwrap();
+    let id = ledger.pulse("linux-64").await.unwrap().id;
     let plan = ledger.begin_plan("linux-64").await.unwrap();
     let files = [("a-1-0.conda", done(1))];
     ledger.settle(settlement(plan, &files)).await.unwrap();
@@ -59,7 +59,7 @@ async fn everything_but_leases_survives_a_reopening() {
     drop(ledger);
 
     let ledger = RedbLedger::open(&path, OWNER).unwrap();
-    assert_eq!(ledger.id("linux-64").await.unwrap(), id);
+    assert_eq!(ledger.pulse("linux-64").await.unwrap().id, id);
     assert!(ledger.begin_plan("linux-64").await.unwrap() > plan);
     let asked = texts(&["a-1-0.conda"]);
     let found = ledger.get_many("linux-64", &asked).await.unwrap();
@@ -76,8 +76,8 @@ async fn two_ledgers_have_different_ids() {
     let one = RedbLedger::open(one, OWNER).unwrap();
     let two = RedbLedger::open(two, OWNER).unwrap();
     assert_ne!(
-        one.id("linux-64").await.unwrap(),
-        two.id("linux-64").await.unwrap()
+        one.pulse("linux-64").await.unwrap().id,
+        two.pulse("linux-64").await.unwrap().id
     );
 }
 
@@ -224,7 +224,7 @@ async fn a_ledger_whose_making_was_cut_off_is_made_anew() {
     for left in [Vec::new(), vec![0; 1 << 20], header()] {
         fs::write(&path, left).unwrap();
         let ledger = RedbLedger::open(&path, OWNER).unwrap();
-        assert!(!ledger.id("linux-64").await.unwrap().is_empty());
+        assert!(!ledger.pulse("linux-64").await.unwrap().id.is_empty());
         drop(ledger);
         fs::remove_file(&path).unwrap();
     }

@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use mirror_runtime::clock;
 use mirror_runtime::host_budget::{HostBudget, MemoryHostBudget, Rates, RequestKind};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use self::gate::{Gate, Passage};
 use super::names::Names;
@@ -215,13 +216,15 @@ impl HostBudget for RedisHostBudget {
             .on([host.names.of("parked")])
             .arg(left.clamp(1, i64::MAX.cast_unsigned() / 4))
             .arg(why);
-        let told = self
-            .connection
-            .ask_within::<::redis::Value>("park host", call, PATIENCE)
-            .await;
-        if let Err(error) = told {
-            tracing::warn!(%error, host = name, "other workers are not told that the host asks for patience");
-        }
+        let connection = self.connection.clone();
+        let telling = async move {
+            let told = connection.ask_within::<::redis::Value>("park host", call, PATIENCE);
+            if let Err(error) = told.await {
+                tracing::warn!(%error, host = host.name, "other workers are not told that the host asks for patience");
+            }
+        };
+        // To its end: now that the host is parked here, what this request belongs to may be given up before.
+        let _ = tokio::spawn(telling.in_current_span()).await;
     }
 
     async fn parked_until(&self, name: &str) -> Option<SystemTime> {

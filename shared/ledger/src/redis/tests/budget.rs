@@ -213,3 +213,18 @@ async fn a_short_parking_ends_for_all() {
     assert!(SystemTime::now() >= until - Duration::from_millis(50));
     assert_eq!(one.parked_until("h").await, None);
 }
+
+/// A build's other requests fail at once when the host is parked here, and take this one with them.
+#[tokio::test]
+async fn a_parking_is_told_to_all_though_who_met_it_is_given_up_meanwhile() {
+    let server = RedisServer::launch().await.unwrap();
+    let (one, two) = (client(&server, "a").await, client(&server, "b").await);
+    let until = SystemTime::now() + Duration::from_secs(600);
+    let mut parking = one.park("h", until, "429");
+    assert!(futures::poll!(&mut parking).is_pending());
+    drop(parking);
+    eventually("the other client to hear of it", async || {
+        two.parked_until("h").await
+    })
+    .await;
+}

@@ -25,7 +25,7 @@ async fn requests_wait_for_a_redis_that_restarts_and_nothing_is_lost_where_it_ke
     let mut server = RedisServer::launch_with(&append_only()).await.unwrap();
     let ledger = Arc::new(connect(&server.url()).await.ledger("r", "c"));
     assert_eq!(claim(&*ledger, 5, "w", LONG).await, granted(1));
-    let id = ledger.id("linux-64").await.unwrap();
+    let id = ledger.pulse("linux-64").await.unwrap().id;
     server.stop();
     let waiting = {
         let ledger = Arc::clone(&ledger);
@@ -34,10 +34,10 @@ async fn requests_wait_for_a_redis_that_restarts_and_nothing_is_lost_where_it_ke
         tokio::spawn(async move { ledger.settle(settlement).await })
     };
     let asked = Arc::clone(&ledger);
-    let asking = tokio::spawn(async move { asked.id("linux-64").await });
+    let asking = tokio::spawn(async move { asked.pulse("linux-64").await });
     server.start().await.unwrap();
     waiting.await.unwrap().unwrap();
-    assert_eq!(asking.await.unwrap().unwrap(), id);
+    assert_eq!(asking.await.unwrap().unwrap().id, id);
     let names = texts(&["a-1-0.conda"]);
     let found = ledger.get_many("linux-64", &names).await.unwrap();
     assert_eq!(found[0].as_ref().unwrap().outcome, done(1));
@@ -55,12 +55,12 @@ async fn a_flush_in_the_middle_is_noticed_by_the_id_and_survived() {
         ..SubdirState::default()
     };
     ledger.set_subdir_state("linux-64", &state).await.unwrap();
-    let id = ledger.id("linux-64").await.unwrap();
+    let id = ledger.pulse("linux-64").await.unwrap().id;
     server.flush().unwrap();
 
-    let other = ledger.id("linux-64").await.unwrap();
+    let other = ledger.pulse("linux-64").await.unwrap().id;
     assert_ne!(other, id);
-    assert_eq!(ledger.id("linux-64").await.unwrap(), other);
+    assert_eq!(ledger.pulse("linux-64").await.unwrap().id, other);
     assert_eq!(ledger.subdir_state("linux-64").await.unwrap(), None);
     assert!(!ledger.renew_lease("linux-64", "run", LONG).await.unwrap());
     assert!(
@@ -180,15 +180,16 @@ async fn nodes_of_a_cluster_may_restart_one_after_the_other() {
     for node in 0..3 {
         let mut ids = Vec::new();
         for subdir in subdirs {
-            ids.push(ledger.id(subdir).await.unwrap());
+            ids.push(ledger.pulse(subdir).await.unwrap().id);
         }
         cluster.nodes()[node].stop();
         let (found, started) = tokio::join!(
-            futures::future::join_all(subdirs.map(|subdir| ledger.id(subdir))),
+            futures::future::join_all(subdirs.map(|subdir| ledger.pulse(subdir))),
             cluster.nodes()[node].start(),
         );
         started.unwrap();
-        let found: Vec<_> = found.into_iter().map(Result::unwrap).collect();
+        let found = found.into_iter().map(|pulse| pulse.unwrap().id);
+        let found: Vec<_> = found.collect();
         // Each subdir is on one node: what that forgot has another id, the others are as they were.
         assert_eq!(found.len(), ids.len());
         assert_ne!(found, ids, "no subdir is on node {node}");

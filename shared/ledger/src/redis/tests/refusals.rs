@@ -220,7 +220,7 @@ async fn eviction_is_warned_about_once_and_an_outage_costs_two_lines() {
         let ledger = connect(&server.url()).await.ledger("r", "c");
         let away = log.lines("Redis is away");
         server.stop();
-        let (id, started) = tokio::join!(ledger.id("noarch"), async {
+        let (id, started) = tokio::join!(ledger.pulse("noarch"), async {
             // It was tried, in vain, and more than once.
             crate::conformance::eventually("the loss to be told", async || {
                 (log.lines("Redis is away") > away).then_some(())
