@@ -2,7 +2,9 @@
 //! that was cut off from the ledger, must not undo what the next one did.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -15,15 +17,24 @@ const ON_ITS_WAY: Duration = Duration::from_secs(5);
 /// Until when each is; by what is leased.
 #[derive(Debug, Default)]
 pub(crate) struct Leases {
-    until: watch::Sender<BTreeMap<String, Instant>>,
+    until: watch::Sender<BTreeMap<String, Until>>,
 }
+
+/// A moment by two clocks: the first stands still while the machine is suspended, the second may be set.
+type Until = (Instant, SystemTime);
 
 impl Leases {
     /// The one on `subdir` was granted for its full time; it was asked for at `asked`, no earlier.
     pub(crate) fn granted(&self, subdir: &str, asked: Instant) {
         let until = asked + LEASE.saturating_sub(ON_ITS_WAY);
+        let left = until.saturating_duration_since(Instant::now());
+        let until = (until, SystemTime::now() + left);
         self.until.send_modify(|all| {
-            all.insert(subdir.to_owned(), until);
+            let known = all.entry(subdir.to_owned()).or_insert(until);
+            // Answers may come in another order.
+            if known.0 < until.0 {
+                *known = until;
+            }
         });
     }
 
@@ -37,13 +48,17 @@ impl Leases {
         let mut news = self.until.subscribe();
         let mut work = Box::pin(work);
         loop {
-            let until = news.borrow_and_update().get(subdir).copied()?;
+            let (until, by_the_wall) = news.borrow_and_update().get(subdir).copied()?;
+            let in_time = poll_fn(|cx| match SystemTime::now() < by_the_wall {
+                true => work.as_mut().poll(cx).map(Some),
+                false => Poll::Ready(None),
+            });
             tokio::select! {
                 biased;
                 Ok(()) = news.changed() => {}
-                // Before the work: after a sleep of the machine nothing more is begun.
+                // Before the work: after a sleep nothing more is begun.
                 () = sleep_until(until) => return None,
-                done = &mut work => return Some(done),
+                done = in_time => return done,
             }
         }
     }

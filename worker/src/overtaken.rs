@@ -15,17 +15,18 @@ pub(crate) fn look_again(mut task: Task, by: u64) -> Task {
 }
 
 /// Has the task want what later plans than the overtaken one have brought or wanted, by what was `recorded` of its files.
-/// What they know nothing of no index of theirs names. `false`: nothing is left to look for.
+/// What they know nothing of stays wanted: the run of the overtaken plan may still wait for it. `false`: none of the files is
+/// known to them, so nobody has put anything else at the tag.
 pub(crate) fn catch_up(task: &mut Task, recorded: &[Option<Recorded>]) -> bool {
     let Some(overtaken) = task.overtaken else {
         return true;
     };
-    let mut recorded = recorded.iter();
-    task.files.retain_mut(|file| {
-        let later = recorded.next().and_then(Option::as_ref);
-        let Some(later) = later.filter(|later| later.plan > overtaken) else {
-            return file.action == Action::Keep;
+    let mut is_known = false;
+    for (file, recorded) in task.files.iter_mut().zip(recorded) {
+        let Some(later) = recorded.as_ref().filter(|later| later.plan > overtaken) else {
+            continue;
         };
+        is_known = true;
         let wanted = match &later.outcome {
             FileOutcome::Done { sha256, md5, size } => Some((*sha256, *md5, Some(*size))),
             FileOutcome::Failed(failure) => failure.sha256.map(|sha256| (sha256, None, None)),
@@ -35,9 +36,8 @@ pub(crate) fn catch_up(task: &mut Task, recorded: &[Option<Recorded>]) -> bool {
             file.known_sha256 = None;
         }
         file.action = Action::Transfer;
-        true
-    });
-    task.files.iter().any(|file| file.action != Action::Keep)
+    }
+    is_known
 }
 
 #[cfg(test)]
@@ -115,6 +115,14 @@ mod tests {
         );
         assert_eq!(again.files[1].action, Action::Keep);
         assert_eq!(again.files[1].sha256, Some([1; 32]));
+        let mut both = task(&[files[0], ("x-1-0.tar.bz2", Action::Transfer)]);
+        both = look_again(both, 20);
+        assert!(catch_up(&mut both, &[done(20), None]));
+        assert_eq!(
+            both.files[1].sha256,
+            Some([1; 32]),
+            "the run may wait for it"
+        );
         // Overtaken once more it still is of the first plan.
         assert_eq!(look_again(again, 30).overtaken, Some(10));
     }

@@ -149,8 +149,13 @@ impl Worker {
     /// Once a stop is asked for: returns what nobody took, and resolves when all that was taken should be settled.
     async fn overdue(&self, grace: Duration, stop: &Shutdown) {
         stop.requested().await;
-        let end = tokio::time::sleep(grace.saturating_add(LAST_WORDS));
-        self.context.queue.let_go().await;
-        end.await;
+        let let_go = async {
+            self.context.queue.let_go().await;
+            std::future::pending().await
+        };
+        tokio::select! {
+            () = let_go => {}
+            () = tokio::time::sleep(grace.saturating_add(LAST_WORDS)) => {}
+        }
     }
 }

@@ -91,6 +91,8 @@ impl PushCache<'_> {
             true => mirror_runtime::clock::now_ms(),
             false => run.ledger.begin_plan(self.subdir).await?,
         };
+        // Before the plan: what that finds done must stay so.
+        let witness = Arc::new(Witness::of(&*run.ledger, self.subdir).await?);
         let plan = self.plan(chosen, number, latest).await?;
         *summary = SubdirSummary::planned_as(self.subdir, &plan.totals, &plan.names);
         summary.held += chosen.held.len() as u64;
@@ -110,7 +112,7 @@ impl PushCache<'_> {
         let Some(folder) = folder.filter(|_| !plan.work.is_empty()) else {
             return Ok(Some(Pushed::new()));
         };
-        if !self.follow(plan, folder, summary).await? {
+        if !self.follow(plan, folder, witness, summary).await? {
             return Ok(None);
         }
         self.pushed(chosen, number).await.map(Some)
@@ -190,6 +192,7 @@ impl PushCache<'_> {
         &self,
         plan: Plan,
         folder: &Path,
+        witness: Arc<Witness>,
         summary: &mut SubdirSummary,
     ) -> anyhow::Result<bool> {
         let run = self.run;
@@ -211,8 +214,7 @@ impl PushCache<'_> {
             .ledger
             .begin_tally(self.subdir, number, number, files, bytes);
         begun.await?;
-        let witness = Witness::of(&*run.ledger, self.subdir).await?;
-        let place = (self.subdir, Arc::new(witness));
+        let place = (self.subdir, witness);
         let mut follow = Follow::new(run, Arc::new(plan), Arc::new(template), None, place);
         loop {
             match follow.next(Instant::now() + NEVER, summary).await? {

@@ -89,6 +89,9 @@ impl Follow<'_> {
                 entry.outside_index = outside;
                 report.add(&entry);
                 summary.outside_index += u64::from(outside.is_some());
+                if self.run.options.memory.is_shared() {
+                    self.watch.takes_in(&file.file);
+                }
                 if file.action == Action::Transfer {
                     summary.done += 1;
                     summary.done_bytes += size;

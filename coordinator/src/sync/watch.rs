@@ -43,8 +43,10 @@ pub(super) struct Watch {
     /// Since when the queue has nothing to deliver.
     quiet_since: Option<Instant>,
     paused: bool,
-    /// Whether it was said that the queue has no room.
-    said_full: bool,
+    /// Since when the queue is waited for, if that was said.
+    full_since: Option<Instant>,
+    /// Files that were taken in as done since the ledger was last seen to be well.
+    taken_in: Vec<String>,
 }
 
 impl Watch {
@@ -54,8 +56,16 @@ impl Watch {
             next_depth: Instant::now(),
             quiet_since: None,
             paused: false,
-            said_full: false,
+            full_since: None,
+            taken_in: Vec::new(),
         }
+    }
+}
+
+impl Watch {
+    /// A file was found to be done.
+    pub(super) fn takes_in(&mut self, file: &str) {
+        self.taken_in.push(file.to_owned());
     }
 }
 
@@ -104,27 +114,41 @@ impl Follow<'_> {
         Ok(None)
     }
 
-    /// Whether the ledger still knows what it knew.
-    pub(super) async fn knows_all(&self, subdir: &str) -> anyhow::Result<bool> {
-        let stands = self.watch.witness.stands(&*self.run.ledger, subdir);
-        Ok(stands.await?)
+    /// Whether the ledger still knows what it knew. What was taken in since the last look is looked up once more: all before
+    /// that was there at a pulse that stands, and whatever a ledger went back to is older than the last one.
+    pub(super) async fn knows_all(&mut self, subdir: &str) -> anyhow::Result<bool> {
+        let ledger = &self.run.ledger;
+        if !self.watch.witness.stands(&**ledger, subdir).await? {
+            return Ok(false);
+        }
+        let taken_in = std::mem::take(&mut self.watch.taken_in);
+        let recorded = ledger.get_many(subdir, &taken_in).await?;
+        Ok(recorded.iter().all(Option::is_some))
     }
 
     /// Nothing is queued before workers are through with most of what an earlier run left in the queue: with every run that
     /// dies it would become more.
     fn look_for_room(&mut self, depth: Option<Depth>) {
-        if self.has_room {
+        let Some(ready) = depth.map(|depth| depth.ready) else {
+            return;
+        };
+        if self.has_room || ready < WINDOW as u64 {
+            self.has_room = true;
             return;
         }
-        let ready = depth.map_or(0, |depth| depth.ready);
-        self.has_room = ready < WINDOW as u64;
-        if !self.has_room && !std::mem::replace(&mut self.watch.said_full, true) {
-            let subdir = self.subdir;
-            tracing::warn!(
-                subdir,
-                ready,
-                "the queue has tasks of an earlier run; waits until workers have done most of them"
-            );
+        let now = Instant::now();
+        match self.watch.full_since {
+            // It is others' tasks, or there are no workers.
+            Some(since) => self.has_room = now - since >= UNHEARD_OF,
+            None => {
+                self.watch.full_since = Some(now);
+                let subdir = self.subdir;
+                tracing::warn!(
+                    subdir,
+                    ready,
+                    "the queue has many tasks, of an earlier run or another mirror; waits until workers have done most of them"
+                );
+            }
         }
     }
 
@@ -184,13 +208,22 @@ impl Follow<'_> {
             builds = lost.len(),
             "nobody works on these, and no message of them seems to be left in the queue; queued again"
         );
-        let number = self.number_now(subdir).await?;
+        let mut higher = None;
         for stem in lost {
+            let Some(open) = self.window.get(&stem) else {
+                continue;
+            };
+            // Queued again in vain: it may be that the dead claim of a later plan outranks it.
+            if open.patience > UNHEARD_OF && higher.is_none() {
+                higher = Some(self.number_now(subdir).await?);
+            }
             let Some(open) = self.window.get_mut(&stem) else {
                 continue;
             };
+            if let Some(higher) = higher.filter(|_| open.patience > UNHEARD_OF) {
+                open.planned.task.plan = higher;
+            }
             open.planned.task.probe = true;
-            open.planned.task.plan = number;
             open.queued = now;
             // Where workers are only slow it should not become more and more.
             open.patience *= 2;
@@ -206,10 +239,13 @@ impl Follow<'_> {
     /// A number for what is queued again: higher than that of any plan that was begun until a moment ago. Whoever claimed a
     /// build under a later plan than this one's, as push-cache does, and died, would keep it from it for ever.
     async fn number_now(&self, subdir: &str) -> anyhow::Result<u64> {
-        let holder = self.run.ledger.lease_holder(subdir).await?;
-        // By the ledger's clock, which numbers plans. The lease was renewed a moment ago.
-        let renewed = holder.map(|holder| holder.expires_ms.saturating_sub(LEASE_MS));
-        Ok(renewed.map_or(self.plan, |renewed| renewed.max(self.plan)))
+        let ledger = &self.run.ledger;
+        match ledger.lease_holder(subdir).await? {
+            // By the ledger's clock, which numbers plans. The lease was renewed a moment ago.
+            Some(holder) => Ok(holder.expires_ms.saturating_sub(LEASE_MS).max(self.plan)),
+            // push-cache has none.
+            None => Ok(ledger.begin_plan(subdir).await?),
+        }
     }
 }
 

@@ -46,7 +46,7 @@ pub struct Task {
     pub probe: bool,
     /// Which try this is, from 1.
     pub attempt: u32,
-    /// How many workers passed it on because they are not set up to do it.
+    /// How often a worker passed it on that is not set up to do it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub passed_on: u32,
     /// Where a worker was overtaken: the number of its plan. What the ledger has of later plans goes before what is listed here.

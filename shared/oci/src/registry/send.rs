@@ -137,10 +137,9 @@ impl Registry {
     async fn admit(&self, request: &Request<'_>, host: &str) -> Result<(), RegistryError> {
         let admitted = self.budget.admit(host, request.kind());
         tokio::pin!(admitted);
+        let mut parked = self.budget.parked_until(host).await;
         loop {
-            if let Some(until) = self.budget.parked_until(host).await
-                && clock::until(until) > MAX_WAIT
-            {
+            if let Some(until) = parked.filter(|until| clock::until(*until) > MAX_WAIT) {
                 return Err(RegistryError::Throttled {
                     action: request.action,
                     host: host.to_owned(),
@@ -148,8 +147,14 @@ impl Registry {
                     message: String::new(),
                 });
             }
-            if let Ok(()) = tokio::time::timeout(LOOK, &mut admitted).await {
-                return Ok(());
+            let look = async {
+                tokio::time::sleep(LOOK).await;
+                self.budget.parked_until(host).await
+            };
+            tokio::select! {
+                biased;
+                () = &mut admitted => return Ok(()),
+                seen = look => parked = seen,
             }
         }
     }

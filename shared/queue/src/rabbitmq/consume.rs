@@ -31,9 +31,15 @@ type Incoming = SelectAll<futures::stream::BoxStream<'static, Option<lapin::Resu
 /// Consumes until it is `enough`; then gives back what nobody took.
 pub(super) async fn pump(shared: Arc<Shared>, enough: CancellationToken) {
     while let Some(session) = enough.run_until_cancelled(shared.control.up()).await {
-        let cause = match consumers(&shared, &session).await {
-            Err(cause) => cause,
-            Ok((tags, mut incoming)) => {
+        let consuming = consumers(&shared, &session);
+        let cause = match enough.run_until_cancelled(consuming).await {
+            None => {
+                // Its end returns what the broker may have sent.
+                session.fail("no more was wanted before the broker answered");
+                break;
+            }
+            Some(Err(cause)) => cause,
+            Some(Ok((tags, mut incoming))) => {
                 match enough
                     .run_until_cancelled(fill(&shared, &mut incoming))
                     .await

@@ -122,8 +122,9 @@ async fn a_broker_out_of_memory_is_waited_for_and_still_hears_acknowledgements()
     let broker = RabbitMq::launch().await.unwrap();
     assert_eq!(lines_about(&broker), [""; 0]);
     let mut options = options(&broker.url());
-    // What ends with it must not be the wait for memory.
-    options.patience = Duration::from_secs(1);
+    // What ends with it must not be the wait for memory. Long enough for the broker to say so.
+    let patience = Duration::from_secs(4);
+    options.patience = patience;
     let queue = Arc::new(RabbitQueue::connect(options).await.unwrap());
     for number in 1..=2 {
         queue.publish(sample(number)).await.unwrap();
@@ -145,7 +146,7 @@ async fn a_broker_out_of_memory_is_waited_for_and_still_hears_acknowledgements()
         next(&queue).await.ack().await.unwrap();
     }
     becomes(0, async || queue.depth().await.unwrap().total()).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(patience + Duration::from_secs(1)).await;
     assert!(!publishing.is_finished(), "patience ended");
     broker
         .control(&["set_vm_memory_high_watermark", "0.8"])
