@@ -28,6 +28,11 @@ pub(crate) enum RunError {
     /// Somebody else took the lease.
     #[error("the lease on {subdir} went to {owner}; this run stops and publishes nothing")]
     LeaseLost { subdir: String, owner: String },
+    /// Whose it is now is not known.
+    #[error(
+        "the lease on {subdir} ran out before its work was done, because the ledger did not renew it or this machine slept; run the same command again"
+    )]
+    LeaseLapsed { subdir: String },
 }
 
 impl RunError {

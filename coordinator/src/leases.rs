@@ -91,6 +91,20 @@ mod tests {
         assert_eq!(Instant::now(), last + LEASE - ON_ITS_WAY);
     }
 
+    /// The clock of timers stands still while a machine is suspended.
+    #[tokio::test(start_paused = true)]
+    async fn what_would_be_begun_after_the_machine_was_suspended_is_not() {
+        let (leases, now) = (Leases::default(), Instant::now());
+        for (wall, done) in [
+            (SystemTime::UNIX_EPOCH, None),
+            (SystemTime::now() + LEASE, Some(1)),
+        ] {
+            let until = BTreeMap::from([("noarch".to_owned(), (now + LEASE, wall))]);
+            leases.until.send_replace(until);
+            assert_eq!(leases.while_ours("noarch", ready(1)).await, done);
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_would_be_begun_after_a_sleep_is_not() {
         let leases = Leases::default();

@@ -86,7 +86,7 @@ impl PushCache<'_> {
             &self.run.options.annotations,
         );
         let put = self.run.leases.while_ours(lease, put).await;
-        put.ok_or_else(|| RunError::lost_to_a_later(lease))?
-            .map(Some)
+        let subdir = lease.to_owned();
+        put.ok_or(RunError::LeaseLapsed { subdir })?.map(Some)
     }
 }

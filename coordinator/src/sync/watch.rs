@@ -16,7 +16,7 @@ use mirror_worker::CLAIM;
 use tokio::time::Instant;
 
 use super::LEASE;
-use super::follow::{Follow, Followed, WINDOW};
+use super::follow::{Follow, Followed, Open, WINDOW};
 use crate::witness::Witness;
 
 /// Between two looks at the ledger's id and what users want.
@@ -208,19 +208,18 @@ impl Follow<'_> {
             builds = lost.len(),
             "nobody works on these, and no message of them seems to be left in the queue; queued again"
         );
-        let mut higher = None;
+        // Queued again in vain: it may be that the dead claim of a later plan outranks it.
+        let in_vain = |open: &Open| open.patience > UNHEARD_OF;
+        let outranked = lost.iter().filter_map(|stem| self.window.get(stem));
+        let higher = match outranked.into_iter().any(in_vain) {
+            true => Some(self.number_now(subdir).await?),
+            false => None,
+        };
         for stem in lost {
-            let Some(open) = self.window.get(&stem) else {
-                continue;
-            };
-            // Queued again in vain: it may be that the dead claim of a later plan outranks it.
-            if open.patience > UNHEARD_OF && higher.is_none() {
-                higher = Some(self.number_now(subdir).await?);
-            }
             let Some(open) = self.window.get_mut(&stem) else {
                 continue;
             };
-            if let Some(higher) = higher.filter(|_| open.patience > UNHEARD_OF) {
+            if let Some(higher) = higher.filter(|_| in_vain(open)) {
                 open.planned.task.plan = higher;
             }
             open.planned.task.probe = true;

@@ -91,6 +91,9 @@ fn a_failure_rests_for_an_hour() {
         let failure = failure(kind);
         let due = failure.at_ms + 3_600_000;
         assert!(!failure.due(due - 1, Some(&A), false));
+        assert!(!failure.due(failure.at_ms, Some(&A), false));
+        let of_a_clock_that_is_ahead = failure.at_ms - 1;
+        assert!(failure.due(of_a_clock_that_is_ahead, Some(&A), false));
         assert!(failure.due(due, Some(&A), false));
         assert!(failure.due(failure.at_ms, Some(&A), true));
         assert!(failure.due(failure.at_ms, Some(&B), false));

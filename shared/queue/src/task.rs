@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use mirror_runtime::clock::MAX_PLAN;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -24,10 +25,6 @@ pub fn readable_versions(current: u64) -> impl Iterator<Item = u64> {
 
 /// Bytes a message may have. A task is about 1 KB; more than this is no task of ours.
 pub const MAX_MESSAGE: usize = 64 * 1024;
-
-/// The highest number of a plan: what ledgers keep in 48 bits. Plans are numbered by the milliseconds since 1970, so there is
-/// room until the year 10889.
-pub const MAX_PLAN: u64 = (1 << 48) - 1;
 
 /// A build (subdir, name, version, build) with every file that upstream has for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,6 +17,15 @@ fn refused_field(task: &Task) -> &'static str {
 }
 
 #[test]
+fn a_plan_that_no_ledger_can_keep_is_refused() {
+    let mut task = sample(1);
+    task.plan = MAX_PLAN;
+    task.encode().unwrap();
+    task.plan += 1;
+    assert_eq!(refused_field(&task), "plan");
+}
+
+#[test]
 fn the_message_is_readable_json_with_hex_digests_and_about_a_kilobyte() {
     let task = sample(7);
     let message = as_json(&task);

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// The highest number of a plan: ledgers keep them in 48 bits. As milliseconds since 1970 this one is of the year 10889.
+pub const MAX_PLAN: u64 = (1 << 48) - 1;
+
 /// Milliseconds since 1970-01-01 UTC; 0 on a machine whose clock is before that.
 #[must_use]
 pub fn now_ms() -> u64 {

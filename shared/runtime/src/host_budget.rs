@@ -151,6 +151,8 @@ impl HostBudget for MemoryHostBudget {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::poll_fn;
+    use std::task::Poll;
 
     #[tokio::test]
     async fn a_parked_host_admits_nobody_before_its_time() {
@@ -160,6 +162,24 @@ mod tests {
         budget.admit("h", RequestKind::Read).await;
         assert!(SystemTime::now() >= until);
         assert_eq!(budget.parked_until("h").await, None);
+    }
+
+    #[tokio::test]
+    async fn who_stood_in_line_when_the_host_was_parked_waits_on() {
+        let rates = Rates {
+            writes: NonZeroU32::new(60),
+            reads: None,
+        };
+        let budget = MemoryHostBudget::new(HashMap::from([("h".to_owned(), rates)]));
+        budget.admit("h", RequestKind::Write).await;
+        let mut in_line = budget.admit("h", RequestKind::Write);
+        let polled = poll_fn(|cx| Poll::Ready(in_line.as_mut().poll(cx)));
+        assert!(polled.await.is_pending());
+        let until = SystemTime::now() + Duration::from_secs(3600);
+        budget.park("h", until, "test").await;
+        // Its turn comes after a second.
+        let admitted = tokio::time::timeout(Duration::from_secs(2), in_line).await;
+        assert!(admitted.is_err(), "into a parked host");
     }
 
     #[tokio::test]

@@ -1,8 +1,9 @@
 //! [`Outcomes`] in Redis.
 
 use async_trait::async_trait;
+use mirror_runtime::clock::MAX_PLAN;
 
-use super::packed::{self, HIGHEST_PLAN, masked};
+use super::packed::{self, masked};
 use super::place::Place;
 use super::scripts::{self, Invocation};
 use super::{Answer, RedisLedger};
@@ -61,7 +62,7 @@ impl RedisLedger {
 /// A plan's number as scripts and packed outcomes can have it.
 pub(super) fn checked(plan: u64) -> Answer<u64> {
     match plan {
-        ..=HIGHEST_PLAN => Ok(plan),
+        ..=MAX_PLAN => Ok(plan),
         _ => Err(crate::LedgerError::PlanTooHigh(plan)),
     }
 }

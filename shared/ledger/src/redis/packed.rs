@@ -18,9 +18,6 @@ const DONE: u8 = 1;
 const DONE_WITH_MD5: u8 = 2;
 const FAILED: u8 = 3;
 
-/// Plans are milliseconds since 1970: this one is of the year 10889.
-pub(super) const HIGHEST_PLAN: u64 = (1 << 48) - 1;
-
 /// Bytes that are no outcome.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unreadable {
@@ -32,7 +29,7 @@ pub(super) enum Unreadable {
     Failure(String),
 }
 
-/// Writes an outcome of a plan up to [`HIGHEST_PLAN`] down.
+/// Writes an outcome of a plan up to [`MAX_PLAN`](mirror_runtime::clock::MAX_PLAN) down.
 pub(super) fn pack(place: &Place, plan: u64, outcome: &FileOutcome) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(64);
     bytes.push(match outcome {
@@ -124,6 +121,7 @@ mod tests {
     use crate::conformance::failed;
     use crate::outcome::Wanted;
     use crate::redis::place::Placement;
+    use mirror_runtime::clock::MAX_PLAN;
 
     fn place(name: &str) -> Place {
         Placement::default().of(name)
@@ -133,7 +131,7 @@ mod tests {
         #[test]
         fn what_was_packed_is_read_back(
             name in any::<String>(),
-            plan in 0..=HIGHEST_PLAN,
+            plan in 0..=MAX_PLAN,
             done in any::<([u8; 32], Option<[u8; 16]>, u64)>(),
         ) {
             let (sha256, md5, size) = done;

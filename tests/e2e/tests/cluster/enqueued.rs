@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mirror_e2e::cluster::{Cluster, Depths};
-use mirror_kit::channel::{oci_name, standard};
+use mirror_kit::channel::{bulk, oci_name, standard};
 
 use crate::support::{LONG, stopped, until};
 
@@ -100,6 +100,26 @@ async fn a_mirror_over_a_full_queue_and_its_workers_share_the_work() {
     let coordinator = cluster.mirror().deadline(LONG).spawn();
     let worker = cluster.worker().deadline(LONG).spawn();
     coordinator.wait().await.assert_code(0);
+    stopped(worker).await;
+    cluster.assert_complete().await;
+    let downloads = cluster.stage.downloads();
+    assert!(downloads.values().all(|count| *count == 1), "{downloads:?}");
+}
+
+#[tokio::test]
+async fn a_run_queues_nothing_while_the_queue_has_more_than_a_window_of_an_earlier_one() {
+    const BUILDS: u32 = 520;
+    let cluster = Cluster::new(|dir| bulk(dir, BUILDS as usize, 300)).await;
+    cluster.enqueue().run().await.assert_code(0);
+    let mut mirror = cluster.mirror().deadline(LONG).spawn();
+    mirror
+        .until("to wait", |_, said| {
+            said.contains("the queue has many tasks")
+        })
+        .await;
+    assert_eq!(cluster.servers.depths().await.ready, BUILDS);
+    let worker = cluster.worker().deadline(LONG).spawn();
+    mirror.wait().await.assert_code(0);
     stopped(worker).await;
     cluster.assert_complete().await;
     let downloads = cluster.stage.downloads();

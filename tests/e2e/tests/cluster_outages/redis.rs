@@ -8,20 +8,31 @@ use mirror_e2e::mirror::Report;
 use mirror_e2e::readiness::{free_port, ready, unready};
 use tokio::time::{Instant, sleep};
 
-use crate::support::{FORGOT, LONG, Midst, REDIS, SLOTS, own, says, times, worker};
+use crate::support::{Ended, FORGOT, LONG, Midst, REDIS, SLOTS, own, says, times, worker};
+
+/// Kills Redis, and starts it again when the coordinator has noticed.
+async fn restart(cluster: &mut Cluster, midst: &mut Midst) {
+    cluster.servers.redis().stop();
+    // Workers ask it now and then only, while their transfers stand.
+    says(&mut midst.coordinator, REDIS[0]).await;
+    cluster.servers.redis().start().await.unwrap();
+}
+
+/// The coordinator sees that Redis lost something, once; then the run goes on to its end.
+async fn ends_having_planned_anew(cluster: &Cluster, mut midst: Midst) -> Ended {
+    says(&mut midst.coordinator, FORGOT).await;
+    midst.go_on();
+    let ended = midst.ends(cluster).await;
+    assert_eq!(times(&ended.coordinator, FORGOT), 1);
+    ended
+}
 
 #[tokio::test]
 async fn a_redis_that_restarts_and_remembers_nothing_costs_no_finished_file() {
     let mut cluster = own().await;
     let mut midst = Midst::of(&cluster).await;
-    cluster.servers.redis().stop();
-    // Workers ask it now and then only, while their transfers stand.
-    says(&mut midst.coordinator, REDIS[0]).await;
-    cluster.servers.redis().start().await.unwrap();
-    says(&mut midst.coordinator, FORGOT).await;
-    midst.go_on();
-    let ended = midst.ends(&cluster).await;
-    assert_eq!(times(&ended.coordinator, FORGOT), 1);
+    restart(&mut cluster, &mut midst).await;
+    let ended = ends_having_planned_anew(&cluster, midst).await;
     crate::support::assert_says_once(&ended.coordinator, REDIS, 3);
     for worker in &ended.workers {
         let [lost, back] = REDIS.map(|words| times(worker, words));
@@ -35,12 +46,9 @@ async fn a_redis_that_is_flushed_costs_no_finished_file_and_the_report_names_eac
     let report = Report::in_home(&cluster.stage.home);
     let coordinator = cluster.mirror().arg("--report").arg(report.path());
     let workers = [worker(&cluster), worker(&cluster)];
-    let mut midst = Midst::with(&cluster.stage, coordinator, workers).await;
+    let midst = Midst::with(&cluster.stage, coordinator, workers).await;
     cluster.servers.redis().flush().unwrap();
-    says(&mut midst.coordinator, FORGOT).await;
-    midst.go_on();
-    let ended = midst.ends(&cluster).await;
-    assert_eq!(times(&ended.coordinator, FORGOT), 1);
+    ends_having_planned_anew(&cluster, midst).await;
     let entries = report.read()["files"].as_array().unwrap().clone();
     let mut named = BTreeMap::new();
     for entry in entries {
@@ -81,13 +89,8 @@ async fn a_redis_that_comes_back_older_costs_no_finished_file_and_leaves_none_ou
     midst.kept.note(&cluster.stage);
     midst.hold.held_count(midst.workers.len() * SLOTS).await;
     is_asked(&mut cluster, 3).await;
-    cluster.servers.redis().stop();
-    says(&mut midst.coordinator, REDIS[0]).await;
-    cluster.servers.redis().start().await.unwrap();
-    says(&mut midst.coordinator, FORGOT).await;
-    midst.go_on();
-    let ended = midst.ends(&cluster).await;
-    assert_eq!(times(&ended.coordinator, FORGOT), 1);
+    restart(&mut cluster, &mut midst).await;
+    ends_having_planned_anew(&cluster, midst).await;
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ impl Health {
     }
 
     /// How the worker is now. One that would work and is cut off from broker or Redis, or rests, takes no tasks.
-    pub(crate) fn condition(&self) -> Condition {
+    fn condition(&self) -> Condition {
         let set = {
             let condition = self.condition.lock().expect("no panic under this lock");
             condition.clone()
